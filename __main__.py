@@ -1,0 +1,34 @@
+"""PaintShare's deployment plan for one stack: a table of contents.
+
+Settings come from the stack file, rows from `plan`, resources from `components`.
+"""
+
+import os
+from datetime import date
+
+import pulumi
+import pulumi_github as github
+import pulumiverse_vercel as vercel
+
+from components.deployment_gate import DeploymentGate, DeploymentGateArgs
+from components.web_app import WebApp, WebAppArgs, exports
+from plan import preflight, settings
+from plan.gate import GATE, gate_plan
+from plan.web import WEB, web_plan
+
+stack = preflight.enforce(settings.load(), date.today())
+
+# The plugin reads its token from the environment by itself. Seen by the SDK, it would be stored in the state
+# and every short-lived token would show as a change.
+os.environ.pop("GITHUB_TOKEN", None)
+on_vercel = vercel.Provider("vercel", team=stack.vercel_team)
+on_github = github.Provider("github", owner=stack.github_owner)
+
+web = WebApp(WEB, WebAppArgs(plan=web_plan(stack)), pulumi.ResourceOptions(providers=[on_vercel]))
+gate = DeploymentGate(
+    GATE, DeploymentGateArgs(plan=gate_plan(stack)), pulumi.ResourceOptions(providers=[on_github])
+)
+
+for name, value in exports(web).items():
+    pulumi.export(name, value)
+pulumi.export("environments", gate.environments)

@@ -1,0 +1,299 @@
+"""Bring what exists in the live accounts under the program without changing it.
+
+Reads the accounts, finds every declared object that is there already, and writes its import id to the
+stack file, with the project's live settings and the reviewers' ids. Run again after the first good `up`, it
+removes the entries that are no longer needed. What must be done by hand at Vercel (a variable on several
+targets is split, one that must become sensitive is deleted) is listed first and done last.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+from operations.accounts import GitHubAccount, Json, VercelAccount
+from operations.workspace import OperationError, Workspace
+from plan.gate import GatePlan, gate_plan
+from plan.settings import PROJECT, Settings
+from plan.web import Scope, Variable, WebPlan, web_plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """A hand-made variable that serves other targets too: it keeps those.
+
+    The declared target gets a copy, so that nothing is missing until `up`; without `value` (nobody can read
+    it, or it must become sensitive) `up` makes the new one.
+    """
+
+    id: str
+    key: str
+    keep: tuple[str, ...]
+    target: str
+    name: str  # logical name of the declared variable
+    kind: str
+    value: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deletion:
+    """A hand-made variable that must become sensitive, which Vercel does for a new one only."""
+
+    id: str
+    label: str
+
+
+@dataclass(kw_only=True)
+class Adoption:
+    """What `adopt` found and what it will do."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    project: dict[str, Any] = field(default_factory=dict)
+    reviewers: dict[int, int] = field(default_factory=dict)
+    splits: list[Split] = field(default_factory=list)
+    deletions: list[Deletion] = field(default_factory=list)
+
+
+def inspect(
+    settings: Settings, managed: Mapping[str, str], vercel: VercelAccount, github: GitHubAccount
+) -> Adoption:
+    """Compare what the stack declares with what is there. `managed`: logical names in the state already.
+
+    Raises OperationError where adopting would lose something that cannot be read.
+    """
+    found = Adoption()
+    _inspect_project(settings, vercel, found)
+    _inspect_web(web_plan(settings), managed, vercel, found)
+    _inspect_gate(gate_plan(settings), managed, github, found)
+    for index, reviewer in enumerate(settings.reviewers):
+        if reviewer.id is None:
+            id = github.user_id(reviewer.user) if reviewer.user else github.team_id(reviewer.team or "")
+            if id is None:
+                raise OperationError(
+                    f"reviewers[{index}]: GitHub knows no {'user' if reviewer.user else 'team'} "
+                    f"{reviewer.name}: pulumi config set --path 'reviewers[{index}].user' LOGIN "
+                    f"--stack {settings.stack}"
+                )
+            found.reviewers[index] = id
+    return found
+
+
+def apply(workspace: Workspace, found: Adoption, vercel: VercelAccount, today: date) -> None:
+    """Do it: Vercel first, so that the ids written are those that exist then; the stack file in one step."""
+    for split in found.splits:
+        vercel.set_targets(split.id, list(split.keep))
+        if split.value is not None:
+            made = vercel.create_variable(split.key, split.value, [split.target], split.kind)
+            found.ids[split.name] = found.ids[split.name].replace(split.id, made)
+    for deletion in found.deletions:
+        vercel.delete_variable(deletion.id)
+
+    def change(config: dict[str, Any]) -> None:
+        config[f"{PROJECT}:adoptedOn"] = today.isoformat()
+        if found.ids:
+            config[f"{PROJECT}:adopt"] = dict(sorted(found.ids.items()))
+        else:
+            config.pop(f"{PROJECT}:adopt", None)
+        if found.project:
+            config.setdefault(f"{PROJECT}:vercelProject", {}).update(found.project)
+        for index, id in found.reviewers.items():
+            config[f"{PROJECT}:reviewers"][index]["id"] = id
+
+    workspace.rewrite(change)
+
+
+# --- Vercel ---------------------------------------------------------------------------------------------
+
+# Property of the provider -> field of the REST answer and the value that needs no statement. An update resets
+# what is not stated. Source: schema and read function of the provider's project resource.
+_RESET: Final[Mapping[str, tuple[str, Any]]] = {
+    "buildCommand": ("buildCommand", None),
+    "devCommand": ("devCommand", None),
+    "framework": ("framework", None),
+    "ignoreCommand": ("commandForIgnoringBuildStep", None),
+    "installCommand": ("installCommand", None),
+    "outputDirectory": ("outputDirectory", None),
+    "previewDeploymentSuffix": ("previewDeploymentSuffix", None),
+    "rootDirectory": ("rootDirectory", None),
+    "gitForkProtection": ("gitForkProtection", True),
+    "automaticallyExposeSystemEnvironmentVariables": ("autoExposeSystemEnvs", False),
+    "enablePreviewFeedback": ("enablePreviewFeedback", None),
+    "enableProductionFeedback": ("enableProductionFeedback", None),
+    "enableAffectedProjectsDeployments": ("enableAffectedProjectsDeployments", False),
+    "previewDeploymentsDisabled": ("previewDeploymentsDisabled", False),
+    "gitLfs": ("gitLFS", False),
+    "functionFailover": ("serverlessFunctionZeroConfigFailover", False),
+    "customerSuccessCodeVisibility": ("customerSupportCodeVisibility", False),
+    "protectedSourcemaps": ("protectedSourcemaps", False),
+    "prioritiseProductionBuilds": ("productionDeploymentsFastLane", False),
+    "directoryListing": ("directoryListing", False),
+    "nodeVersion": ("nodeVersion", None),
+    "gitComments": ("gitComments", None),
+    "optionsAllowlist": ("optionsAllowlist", None),
+}
+_SKEW: Final = {1800: "30 minutes", 14400: "4 hours", 43200: "12 hours", 86400: "1 day", 604800: "7 days"}
+_PROTECTION: Final = {
+    "prod_deployment_urls_and_all_previews": "standard_protection",
+    "all_except_custom_domains": "standard_protection_new",
+    "all": "all_deployments",
+    "preview": "only_preview_deployments",
+    "production": "only_production_deployments",
+}
+# What `adopt` cannot write into a stack file: a password is never readable, the others are not translated.
+_CANNOT_KEEP: Final = {
+    "passwordProtection": "password protection (its password cannot be read)",
+    "trustedIps": "trusted IPs",
+    "trustedSources": "trusted sources",
+}
+
+
+def project_settings(live: Json) -> dict[str, Any]:
+    """The live project's settings as the provider names them, those left out that need no statement."""
+    stated = {
+        name: live[field]
+        for name, (field, default) in _RESET.items()
+        if live.get(field) is not None and live[field] != default
+    }
+    if age := live.get("skewProtectionMaxAge"):
+        stated["skewProtection"] = _SKEW.get(age, f"unknown - {age} seconds")
+    if protection := live.get("ssoProtection"):
+        kind = protection["deploymentType"]
+        stated["vercelAuthentication"] = {"deploymentType": _PROTECTION.get(kind, kind)}
+    if (oidc := live.get("oidcTokenConfig")) and oidc.get("issuerMode") != "team":
+        stated["oidcTokenConfig"] = {"issuerMode": oidc["issuerMode"]}
+    resources = live.get("resourceConfig") or {}
+    kept = {
+        "functionDefaultCpuType": resources.get("functionDefaultMemoryType"),
+        "functionDefaultTimeout": resources.get("functionDefaultTimeout"),
+        "functionDefaultRegions": resources.get("functionDefaultRegions"),
+        "fluid": resources.get("fluid"),
+    }
+    if kept := {name: value for name, value in kept.items() if value}:
+        stated["resourceConfig"] = kept
+    return stated
+
+
+def _inspect_project(settings: Settings, vercel: VercelAccount, found: Adoption) -> None:
+    live = vercel.project()
+    if live is None:
+        raise OperationError(
+            f"Vercel knows no project {settings.vercel_project_id} in team {settings.vercel_team}: "
+            f"pulumi config set vercelProjectId prj_… --stack {settings.stack}"
+        )
+    if live["id"] != settings.vercel_project_id:
+        raise OperationError(
+            f"vercelProjectId is {settings.vercel_project_id!r}, but the canonical id is {live['id']}: "
+            f"pulumi config set vercelProjectId {live['id']} --stack {settings.stack}"
+        )
+    if not settings.vercel_project:
+        return
+    lost = [text for name, text in _CANNOT_KEEP.items() if live.get(name)]
+    if lost:
+        raise OperationError(
+            f"the live project has {', '.join(lost)}, which the first update would remove and this program "
+            "cannot state; turn it off in the dashboard, or add it to plan/web.py and components/web_app.py"
+        )
+    for name, value in project_settings(live).items():
+        if name not in settings.vercel_project:
+            found.project[name] = value
+
+
+def _inspect_web(plan: WebPlan, managed: Mapping[str, str], vercel: VercelAccount, found: Adoption) -> None:
+    place = f"{plan.team_id}/{plan.project_id}"
+    environments = {e["slug"]: e["id"] for e in vercel.custom_environments()}
+    custom = plan.custom_environment
+    custom_id = environments.get(custom.environment) if custom else None
+    if custom and custom_id and custom.name not in managed:
+        _add(found, custom.name, f"{place}/{custom.environment}", f"environment {custom.environment}")
+    domains = {d["name"] for d in vercel.domains()}
+    for domain in plan.domains:
+        if domain.domain in domains and domain.name not in managed:
+            _add(found, domain.name, f"{place}/{domain.domain}", f"domain {domain.domain}")
+    live = vercel.variables()
+    for variable in plan.variables:
+        if variable.name not in managed:
+            for match in _matches(live, variable, custom_id):
+                _adopt_variable(variable, match, place, found)
+
+
+def _matches(live: list[Json], variable: Variable, custom_id: str | None) -> Iterator[Json]:
+    for item in live:
+        if item["key"] != variable.key or item.get("gitBranch") != variable.scope.git_branch:
+            continue
+        if _covers(item, variable.scope, custom_id):
+            yield item
+
+
+def _covers(item: Json, scope: Scope, custom_id: str | None) -> bool:
+    if scope.custom:
+        return custom_id is not None and custom_id in (item.get("customEnvironmentIds") or [])
+    return scope.target in _targets(item)
+
+
+def _targets(item: Json) -> tuple[str, ...]:
+    target = item.get("target") or []
+    return (target,) if isinstance(target, str) else tuple(target)
+
+
+def _adopt_variable(variable: Variable, item: Json, place: str, found: Adoption) -> None:
+    label = f"{variable.key} ({variable.environment})"
+    renew = variable.sensitive and item.get("type") != "sensitive"
+    target = variable.scope.target
+    others = tuple(t for t in _targets(item) if t != target)
+    if target and others:
+        value = None if renew or item.get("type") == "sensitive" else item.get("value")
+        found.splits.append(
+            Split(
+                id=item["id"],
+                key=variable.key,
+                keep=others,
+                target=target,
+                name=variable.name,
+                kind=item["type"],
+                value=value,
+            )
+        )
+        if value is not None:
+            _add(found, variable.name, f"{place}/{item['id']}", f"variable {label}")
+    elif renew:
+        found.deletions.append(Deletion(id=item["id"], label=label))
+    else:
+        _add(found, variable.name, f"{place}/{item['id']}", f"variable {label}")
+
+
+def _add(found: Adoption, name: str, id: str, label: str) -> None:
+    found.ids[name], found.labels[name] = id, label
+
+
+# --- GitHub ---------------------------------------------------------------------------------------------
+
+
+def _inspect_gate(plan: GatePlan, managed: Mapping[str, str], github: GitHubAccount, found: Adoption) -> None:
+    for env in plan.environments:
+        repository, name = env.rule.repository, env.rule.name
+        # Names are not case-sensitive at GitHub: `Production` made by Vercel's integration is `production`.
+        if github.environment(repository, name) is None:
+            continue
+        place = f"{repository}:{name}"
+        if env.name not in managed:
+            _add(found, env.name, place, f"GitHub environment {place}")
+        live = {(p["name"], p.get("type") or "branch"): p["id"] for p in github.policies(repository, name)}
+        for policy in env.policies:
+            key = (policy.branch, "branch") if policy.branch else (policy.tag, "tag")
+            if key in live and policy.name not in managed:
+                _add(found, policy.name, f"{place}:{live[key]}", f"deployment policy {place}:{key[0]}")
+        there = {v["name"] for v in github.variables(repository, name)}
+        for variable in env.variables:
+            if variable.key in there and variable.name not in managed:
+                _add(
+                    found, variable.name, f"{place}:{variable.key}", f"GitHub variable {place}:{variable.key}"
+                )
+    titles: dict[str, dict[str, Any]] = {}
+    for ruleset in plan.rulesets:
+        repository = ruleset.rule.repository
+        if repository not in titles:
+            titles[repository] = {r["name"]: r["id"] for r in github.rulesets(repository)}
+        if ruleset.title in titles[repository] and ruleset.name not in managed:
+            id = f"{repository}:{titles[repository][ruleset.title]}"
+            _add(found, ruleset.name, id, f"ruleset {repository}:{ruleset.title}")

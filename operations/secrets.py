@@ -1,0 +1,82 @@
+"""Set a secret together with its date and HMAC, or write date and HMAC for one that was set by hand.
+
+Owns the records under `rotation:`. Applying the new value to the stores is `pulumi up`'s business.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from operations.workspace import OperationError, Workspace
+from plan.preflight import KEY_LENGTH
+from plan.settings import PROJECT, Settings
+from plan.variables import fingerprint, secret_keys
+
+HMAC_KEY = "fingerprintKey"
+
+
+def set_secret(workspace: Workspace, key: str, value: str, today: date) -> None:
+    """Write the value, today's date and the HMAC in one step. Raises OperationError for an unknown key."""
+    if key not in secret_keys() | {HMAC_KEY}:
+        known = ", ".join(sorted(secret_keys()))
+        raise OperationError(f"{key} is no secret of the matrix. Secrets: {known}, {HMAC_KEY}")
+    if not value:
+        raise OperationError("the value is empty; nothing was changed")
+    settings = workspace.load().settings
+    if key == HMAC_KEY:
+        if len(value) < KEY_LENGTH:
+            raise OperationError(f"{HMAC_KEY} needs {KEY_LENGTH} characters or more; nothing was changed")
+        records = {k: (r.date, _value(settings, k)) for k, r in settings.rotation.items()}
+        hmac_key = value
+    else:
+        hmac_key = _hmac_key(settings)
+        records = {key: (today.isoformat(), value)}
+    macs = {
+        k: {"date": day, "hmac": fingerprint(hmac_key, text)} for k, (day, text) in records.items() if text
+    }
+    workspace.rewrite(lambda config: _record(config, macs), secrets={key: value})
+
+
+def stamp(workspace: Workspace, keys: Iterable[str], today: date) -> tuple[str, ...]:
+    """Write today's date and the HMAC for `keys`, or for every secret whose record does not fit its value.
+
+    Returns the keys that were stamped.
+    """
+    settings = workspace.load().settings
+    hmac_key = _hmac_key(settings)
+    wanted = tuple(keys) or tuple(sorted(set(settings.values) & secret_keys()))
+    macs: dict[str, dict[str, str]] = {}
+    for key in wanted:
+        if key not in secret_keys():
+            raise OperationError(f"{key} is no secret of the matrix")
+        value = _value(settings, key)
+        if not value:
+            raise OperationError(
+                f"{key} is not set: python -m operations set {key} --stack {workspace.stack}"
+            )
+        mac = fingerprint(hmac_key, value)
+        record = settings.rotation.get(key)
+        if record is None or record.hmac != mac:
+            macs[key] = {"date": today.isoformat(), "hmac": mac}
+    if macs:
+        workspace.rewrite(lambda config: _record(config, macs))
+    return tuple(macs)
+
+
+def _hmac_key(settings: Settings) -> str:
+    key = settings.fingerprint_key.get_secret_value()
+    if not key:
+        raise OperationError(
+            f"{HMAC_KEY} is missing, the same in every stack: "
+            f"python -m operations set {HMAC_KEY} --stack {settings.stack}"
+        )
+    return key
+
+
+def _value(settings: Settings, key: str) -> str:
+    secret = settings.values.get(key)
+    return secret.get_secret_value() if secret else ""
+
+
+def _record(config: dict[str, Any], macs: dict[str, dict[str, str]]) -> None:
+    config.setdefault(f"{PROJECT}:rotation", {}).update(macs)

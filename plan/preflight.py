@@ -1,0 +1,580 @@
+"""Go/No-Go checks of a stack file before anything is touched (deployment plan §2.3, §3).
+
+One error lists every problem with the command that mends it; what only deserves attention is a warning.
+Checks are pure: settings and today's date in, problems out. Types are checked by `plan.settings`, and a
+wrong top-level type by the engine before the program starts.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import pulumi
+
+from plan.adoption import adoptables
+from plan.protection import repositories
+from plan.settings import FIELDS, PLACEHOLDER, Loaded, Problem, Settings, Sibling
+from plan.supabase_keys import read_key
+from plan.variables import (
+    MATRIX,
+    PREVIEW_PREFIX,
+    Class,
+    Need,
+    Row,
+    Source,
+    fingerprint,
+    row_of,
+    secret_keys,
+)
+from plan.web import PROJECT_SETTINGS
+
+WARN_DAYS: Final = 75
+DUE_DAYS: Final = 90  # plan §3: rotation at least every 90 days
+KEY_LENGTH: Final = 32  # characters of the fingerprint key; shorter could be guessed from the HMACs
+
+_DOMAIN: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+_SHA: Final = re.compile(r"[0-9a-f]{40}")
+_DOCKER_HOST: Final = re.compile(r"(unix:///|tcp://[^/]+:\d+|ssh://[^/]+).*")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the checks found."""
+
+    stack: str
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+
+    def error_text(self) -> str:
+        """All problems as one block, at most 100 columns wide where words allow."""
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        lines = [f"stack `{self.stack}` has {count}; nothing was touched.", ""]
+        for number, problem in enumerate(self.problems, 1):
+            lines.append(f"{number:3}. {problem.key}: {problem.text}")
+            lines.append(f"     -> {problem.fix}")
+        return "\n".join(lines)
+
+
+def check(loaded: Loaded, today: date) -> Report:
+    """Run every check. Never raises for bad input."""
+    settings = loaded.settings
+    problems = list(loaded.problems)
+    for rule in _RULES:
+        problems += [p for p in rule(settings) if p.key not in loaded.broken]
+    warnings = [*_ages(settings, today), *_notes(settings)]
+    return Report(stack=settings.stack, problems=tuple(dict.fromkeys(problems)), warnings=tuple(warnings))
+
+
+# --- what must be there ------------------------------------------------------------------------------
+
+_REQUIRED: Final[dict[str, str]] = {
+    "environment": "environment",
+    "branch": "branch",
+    "githubOwner": "github_owner",
+    "appRepository": "app_repository",
+    "infraRepository": "infra_repository",
+    "vercelTeam": "vercel_team",
+    "vercelTeamSlug": "vercel_team_slug",
+    "vercelProjectId": "vercel_project_id",
+    "vercelProjectName": "vercel_project_name",
+    "vercelTarget": "vercel_target",
+    "webDomain": "web_domain",
+    "socketDomain": "socket_domain",
+    "socketHost": "socket_host",
+    "supabaseRef": "supabase_ref",
+}
+
+
+def _set(settings: Settings, key: str, value: str = "VALUE") -> str:
+    """The command that sets a key; a path such as `reviewers[0].user` is set as one."""
+    if key in secret_keys() or key == "fingerprintKey":
+        return f"python -m operations set {key} --stack {settings.stack}"
+    path = f"--path '{key}'" if "." in key or "[" in key else key
+    return f"pulumi config set {path} {value} --stack {settings.stack}"
+
+
+def _remove(settings: Settings, key: str) -> str:
+    path = f"--path '{key}'" if "." in key or "[" in key else key
+    return f"pulumi config rm {path} --stack {settings.stack}"
+
+
+def _missing(settings: Settings) -> Iterator[Problem]:
+    for key, name in _REQUIRED.items():
+        if not getattr(settings, name):
+            yield Problem(key, "is missing", _set(settings, key))
+    if not settings.fingerprint_key.get_secret_value():
+        yield Problem(
+            "fingerprintKey", "is missing (secret, the same in every stack)", _set(settings, "fingerprintKey")
+        )
+    groups: dict[str, list[Row]] = {}
+    for row in MATRIX:
+        if row.one_of:
+            groups.setdefault(row.one_of, []).append(row)
+        if row.source is not Source.STACK_FILE or row.stack is not Need.REQUIRED:
+            continue
+        if row.key not in settings.values:
+            stores = ", ".join(row.stores)
+            yield Problem(row.key, f"is missing ({row.kind}; {stores})", _set(settings, row.key))
+    for rows in groups.values():
+        if not any(row.key in settings.values for row in rows):
+            keys = " or ".join(row.key for row in rows)
+            yield Problem(
+                keys, "one of them must be set: an alert needs somewhere to go", _set(settings, rows[0].key)
+            )
+
+
+def _placeholders(settings: Settings) -> Iterator[Problem]:
+    for key, value in _plain(settings):
+        if PLACEHOLDER in str(value):
+            top = key.split(".")[0].split("[")[0]
+            flag = "--path " if top != key else ""
+            where = (
+                "" if top in _STATED_PER_STACK else " (or once for all stacks: its default in Pulumi.yaml)"
+            )
+            yield Problem(
+                key,
+                "still holds the placeholder of the committed file",
+                f"pulumi config set {flag}'{key}' VALUE --stack {settings.stack}{where}",
+            )
+
+
+_STATED_PER_STACK: Final = frozenset(
+    {
+        "socketDomain",
+        "socketHost",
+        "supabaseRef",
+        "reviewers",
+        *(k for r in MATRIX for k in r.stack_file_keys),
+    }
+)
+
+
+def _plain(settings: Settings) -> Iterator[tuple[str, Any]]:
+    """Every leaf of the stack file as (path, value), secrets left out."""
+    for key, name in FIELDS.items():
+        if name != "fingerprint_key":
+            yield from _leaves(key, getattr(settings, name))
+    for key, value in settings.values.items():
+        if key not in settings.encrypted:
+            yield key, value.get_secret_value()
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(f"{path}.{key}", item)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _leaves(f"{path}[{index}]", item)
+    elif hasattr(value, "model_dump"):
+        yield from _leaves(path, value.model_dump(exclude_none=True))
+    else:
+        yield path, value
+
+
+# --- secrets -----------------------------------------------------------------------------------------
+
+
+def _clear_secrets(settings: Settings) -> Iterator[Problem]:
+    clear = [key for key in settings.values if key in secret_keys() and key not in settings.encrypted]
+    if settings.fingerprint_key.get_secret_value() and "fingerprintKey" not in settings.encrypted:
+        clear.append("fingerprintKey")
+    for key in clear:
+        yield Problem(
+            key,
+            "is a secret and stands in the clear; whoever read the file knows it, so set a NEW value",
+            _set(settings, key),
+        )
+
+
+def _public_secrets(settings: Settings) -> Iterator[Problem]:
+    for key, value in settings.values.items():
+        if row_of(key).kind is not Class.PUBLIC:
+            continue
+        read = read_key(value.get_secret_value())
+        if read and read.secret:
+            yield Problem(
+                key,
+                "holds a Supabase key for servers, and everybody could read it in the browser; "
+                "revoke that key and set the anon or publishable one",
+                _set(settings, key),
+            )
+
+
+def _foreign_keys(settings: Settings) -> Iterator[Problem]:
+    for key, value in settings.values.items():
+        read = read_key(value.get_secret_value())
+        if read and read.ref and settings.supabase_ref and read.ref != settings.supabase_ref:
+            yield Problem(
+                key,
+                f"belongs to Supabase project {read.ref}, but supabaseRef is {settings.supabase_ref}",
+                _set(settings, key),
+            )
+    for row in MATRIX:
+        key = row.key
+        if not key.endswith("_SERVICE_ROLE_KEY") or key not in settings.values:
+            continue
+        read = read_key(settings.values[key].get_secret_value())
+        if read and not read.secret:
+            yield Problem(key, "holds a key for browsers, servers need the secret one", _set(settings, key))
+
+
+def _preview_least_privilege(settings: Settings) -> Iterator[Problem]:
+    """Plan §3: in Preview only where needed, with the least privilege: a key of its own, revocable alone."""
+    for row in MATRIX:
+        own = PREVIEW_PREFIX + row.key
+        if own not in settings.values:
+            continue
+        if not settings.preview:
+            yield Problem(own, "is set, but this stack does not own Preview", _remove(settings, own))
+        if row.kind is not Class.SECRET:
+            continue
+        value = settings.values[own].get_secret_value()
+        shared = settings.values.get(row.key)
+        if shared and shared.get_secret_value() == value:
+            yield Problem(
+                own, f"equals {row.key}; Preview needs a key of its own or none", _set(settings, own)
+            )
+        read = read_key(value)
+        if read and read.legacy and read.secret:
+            yield Problem(
+                own,
+                "is a legacy service_role JWT, which cannot be revoked on its own; use an sb_secret_ key",
+                _set(settings, own),
+            )
+
+
+def _records(settings: Settings) -> Iterator[Problem]:
+    """Each secret's rotation record: there, with a real date, and of the value that is set."""
+    hmac_key = settings.fingerprint_key.get_secret_value()
+    if hmac_key and len(hmac_key) < KEY_LENGTH:
+        yield Problem(
+            "fingerprintKey", f"is shorter than {KEY_LENGTH} characters", _set(settings, "fingerprintKey")
+        )
+    for key in sorted(set(settings.values) & secret_keys()):
+        record = settings.rotation.get(key)
+        stamp = f"python -m operations stamp {key} --stack {settings.stack}"
+        if record is None:
+            yield Problem(key, "was set without the date of its rotation", stamp)
+        elif _date(record.date) is None:
+            yield Problem(key, f"has the rotation date {record.date!r}, not YYYY-MM-DD", stamp)
+        elif hmac_key and record.hmac != fingerprint(hmac_key, settings.values[key].get_secret_value()):
+            yield Problem(
+                key,
+                "was changed without its date (the HMAC beside it is of another value)",
+                stamp,
+            )
+    for key in sorted(set(settings.rotation) - secret_keys()):
+        yield Problem(
+            f"rotation.{key}", "is a record of no secret of the matrix", _remove(settings, f"rotation.{key}")
+        )
+
+
+def _shared_secrets(settings: Settings) -> Iterator[Problem]:
+    """Plan §3: a value of its own for each environment. Seen by HMAC, without decrypting the other stack."""
+    hmac_key = settings.fingerprint_key.get_secret_value()
+    if not hmac_key:
+        return
+    for sibling in settings.siblings:
+        theirs = {mac: key for key, mac in (sibling.hmacs or {}).items()}
+        for key in sorted(set(settings.values) & secret_keys()):
+            other = theirs.get(fingerprint(hmac_key, settings.values[key].get_secret_value()))
+            if other:
+                yield Problem(
+                    key,
+                    f"is the same secret as {other} of stack `{sibling.stack}`; each needs its own",
+                    _set(settings, key),
+                )
+
+
+def _ages(settings: Settings, today: date) -> Iterator[str]:
+    due: dict[bool, list[str]] = {True: [], False: []}
+    for key, record in sorted(settings.rotation.items()):
+        rotated = _date(record.date)
+        if rotated is None or key not in settings.values:
+            continue
+        age = (today - rotated).days
+        if age >= WARN_DAYS:
+            due[age >= DUE_DAYS].append(f"{key} ({age} days)")
+    if due[True]:
+        yield (
+            f"OVERDUE: rotated {DUE_DAYS} or more days ago: {', '.join(due[True])}. `promote` refuses until "
+            f"they are rotated: python -m operations set KEY --stack {settings.stack}"
+        )
+    if due[False]:
+        yield (
+            f"rotation due soon ({DUE_DAYS} days at most): {', '.join(due[False])}: "
+            f"python -m operations set KEY --stack {settings.stack}"
+        )
+
+
+def _notes(settings: Settings) -> Iterator[str]:
+    legacy = [
+        k for k, v in settings.values.items() if (read := read_key(v.get_secret_value())) and read.legacy
+    ]
+    if legacy:
+        yield (
+            f"{', '.join(sorted(legacy))}: legacy Supabase JWT, deprecated by the end of 2026; "
+            "create publishable and secret keys"
+        )
+    for sibling in settings.siblings:
+        if sibling.hmacs is None:
+            yield f"not checked: whether a secret equals one of stack `{sibling.stack}` (no HMACs there)"
+    if settings.adopt:
+        yield (
+            f"adopt: {len(settings.adopt)} import ids are in place; after the first good `up` remove them: "
+            f"python -m operations adopt --stack {settings.stack}"
+        )
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+# --- isolation between stacks ------------------------------------------------------------------------
+
+
+def _isolation(settings: Settings) -> Iterator[Problem]:
+    for sibling in settings.siblings:
+        yield from _owned_twice(settings, sibling)
+        ref = sibling.stated.get("supabaseRef")
+        if (
+            settings.supabase_ref
+            and PLACEHOLDER not in settings.supabase_ref
+            and ref == settings.supabase_ref
+        ):
+            where = "Preview and " if settings.preview else ""
+            yield Problem(
+                "supabaseRef",
+                f"is the data of stack `{sibling.stack}` too: {where}{settings.environment} would share it",
+                _set(settings, "supabaseRef"),
+            )
+        if settings.socket_host and PLACEHOLDER not in settings.socket_host:
+            yield from _port_clash(settings, sibling)
+
+
+def _owned_twice(settings: Settings, sibling: Sibling) -> Iterator[Problem]:
+    """No resource of the real world belongs to two stacks."""
+    for key, name in (
+        ("environment", "environment"),
+        ("branch", "branch"),
+        ("webDomain", "web_domain"),
+        ("socketDomain", "socket_domain"),
+    ):
+        value = getattr(settings, name)
+        if value and PLACEHOLDER not in value and sibling.stated.get(key) == value:
+            yield Problem(key, f"is {value!r} in stack `{sibling.stack}` too", _set(settings, key))
+    for key, mine in (("preview", settings.preview), ("vercelProject", bool(settings.vercel_project))):
+        if mine and sibling.stated.get(key):
+            yield Problem(
+                key,
+                f"is owned by stack `{sibling.stack}` too; one of them must drop it",
+                _remove(settings, key),
+            )
+
+
+def _port_clash(settings: Settings, sibling: Sibling) -> Iterator[Problem]:
+    if sibling.stated.get("socketHost") != settings.socket_host:
+        return
+    mine = {"socketHttpPort": settings.socket_http_port, "socketHttpsPort": settings.socket_https_port}
+    theirs = {str(sibling.stated.get(key)): key for key in mine}
+    for key, port in mine.items():
+        if str(port) in theirs:
+            yield Problem(
+                key,
+                f"host port {port} of {settings.socket_host} is taken by stack `{sibling.stack}`"
+                f" ({theirs[str(port)]})",
+                _set(settings, key, "PORT"),
+            )
+
+
+# --- shapes ------------------------------------------------------------------------------------------
+
+
+def _shapes(settings: Settings) -> Iterator[Problem]:
+    for key, value in _domains(settings):
+        if value and PLACEHOLDER not in value and not _DOMAIN.fullmatch(value):
+            flag = "--path " if "[" in key else ""
+            yield Problem(
+                key,
+                f"{value!r} is no domain (lower case, no scheme, no port, no path)",
+                f"pulumi config set {flag}'{key}' DOMAIN --stack {settings.stack}",
+            )
+    if len(set(settings.redirect_domains) | {settings.web_domain}) <= len(settings.redirect_domains):
+        yield Problem(
+            "redirectDomains",
+            "names webDomain or one domain twice",
+            _set(settings, "redirectDomains[0]", "DOMAIN"),
+        )
+    host = settings.socket_host
+    if host and PLACEHOLDER not in host and not _DOCKER_HOST.fullmatch(host):
+        yield Problem(
+            "socketHost",
+            f"{host!r} is no Docker host (unix://, tcp://, ssh://)",
+            _set(settings, "socketHost", "ssh://USER@HOST"),
+        )
+    if settings.socket_http_port == settings.socket_https_port:
+        yield Problem("socketHttpsPort", "equals socketHttpPort", _set(settings, "socketHttpsPort", "PORT"))
+    for key, value in sorted(settings.vercel_project.items()):
+        wanted = PROJECT_SETTINGS.get(key)
+        path = f"vercelProject.{key}"
+        if wanted is None:
+            yield Problem(path, "is no project setting that a stack file may state", _remove(settings, path))
+        elif not isinstance(value, wanted):
+            kind = {bool: "true or false", str: "a text", dict: "a map"}[wanted]
+            yield Problem(path, f"must be {kind}", _set(settings, path))
+
+
+def _domains(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield "webDomain", settings.web_domain
+    yield "socketDomain", settings.socket_domain
+    for index, domain in enumerate(settings.redirect_domains):
+        yield f"redirectDomains[{index}]", domain
+
+
+def _releases(settings: Settings) -> Iterator[Problem]:
+    for key, sha in (("release", settings.release), ("previousRelease", settings.previous_release)):
+        if sha and not _SHA.fullmatch(sha):
+            yield Problem(
+                key, f"{sha!r} is no full git SHA (40 lower-case hex digits)", _set(settings, key, "SHA")
+            )
+    if settings.previous_release and not settings.release:
+        yield Problem("previousRelease", "is set without release", _set(settings, "release", "SHA"))
+    if settings.release and settings.release == settings.previous_release:
+        yield Problem(
+            "previousRelease",
+            "equals release, so there is no N-1 to go back to",
+            _set(settings, "previousRelease", "SHA"),
+        )
+    if not settings.auto_assign_custom_domains and not settings.release:
+        yield Problem(
+            "autoAssignCustomDomains",
+            "is off and no release is set: pushes to the production branch would stop being published",
+            _set(settings, "release", "SHA"),
+        )
+    if settings.release and settings.vercel_target != "production":
+        yield Problem(
+            "release",
+            "pins production only; this environment follows its branch",
+            _remove(settings, "release"),
+        )
+    elif settings.release and settings.auto_assign_custom_domains:
+        yield Problem(
+            "autoAssignCustomDomains",
+            "must be false with a release: a push to the production branch would take the domain past it",
+            _set(settings, "autoAssignCustomDomains", "false"),
+        )
+
+
+# --- GitHub ------------------------------------------------------------------------------------------
+
+
+def _reviewers(settings: Settings) -> Iterator[Problem]:
+    adopt = f"python -m operations adopt --stack {settings.stack}"
+    if len(settings.reviewers) > 2:
+        yield Problem(
+            "reviewers",
+            f"names {len(settings.reviewers)}; the plan asks for one or two",
+            _remove(settings, "reviewers[2]"),
+        )
+    for index, reviewer in enumerate(settings.reviewers):
+        if bool(reviewer.user) == bool(reviewer.team):
+            yield Problem(
+                f"reviewers[{index}]",
+                "needs either user or team",
+                _set(settings, f"reviewers[{index}].user", "LOGIN"),
+            )
+        elif reviewer.id is None and PLACEHOLDER not in reviewer.name:
+            yield Problem(f"reviewers[{index}].id", f"is missing for {reviewer.name}", adopt)
+    if settings.vercel_target == "production" and not settings.reviewers:
+        able = [r.name for r in repositories(settings) if r.capability.reviewers]
+        waived = set(settings.unprotected_repositories)
+        if able or not waived.issuperset({r.name for r in repositories(settings)}):
+            yield Problem(
+                "reviewers",
+                "is empty; production needs one or two (plan §2.2)",
+                _set(settings, "reviewers[0].user", "LOGIN"),
+            )
+
+
+def _capabilities(settings: Settings) -> Iterator[Problem]:
+    """Refused here rather than by GitHub in the middle of an update (422, 403) or silently dropped."""
+    for repository in repositories(settings):
+        if repository.name in settings.unprotected_repositories:
+            continue
+        lacking = []
+        if not repository.capability.environments:
+            lacking.append("environments")
+        if not repository.capability.reviewers and (settings.reviewers or settings.wait_minutes):
+            lacking.append("required reviewers and wait timers")
+        if not repository.capability.rulesets:
+            lacking.append("rulesets")
+        if lacking:
+            yield Problem(
+                "githubPlan",
+                f"a private repository on GitHub's {settings.github_plan} plan has no "
+                f"{' and no '.join(lacking)}, which {repository.name} asks for; change the plan or the "
+                "visibility setting where they are wrong, or give the protection up knowingly",
+                _set(
+                    settings,
+                    f"unprotectedRepositories[{len(settings.unprotected_repositories)}]",
+                    repository.name,
+                ),
+            )
+
+
+def _adoption(settings: Settings) -> Iterator[Problem]:
+    """Before the first `up` the accounts must be compared: a namesake there is adopted, never duplicated."""
+    if _date(settings.adopted_on):
+        return
+    kinds: dict[str, list[str]] = {}
+    for item in adoptables(settings):
+        kinds.setdefault(item.kind, []).append(item.label)
+    yield Problem(
+        "adoptedOn",
+        "the live accounts were not compared yet. Each of these that exists there already would be "
+        "refused as a duplicate or overwritten:\n"
+        + "\n".join(f"     {kind}: {', '.join(found)}" for kind, found in kinds.items()),
+        f"python -m operations adopt --stack {settings.stack}",
+    )
+
+
+_RULES: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
+    _missing,
+    _placeholders,
+    _clear_secrets,
+    _public_secrets,
+    _foreign_keys,
+    _preview_least_privilege,
+    _records,
+    _shared_secrets,
+    _isolation,
+    _shapes,
+    _releases,
+    _reviewers,
+    _capabilities,
+    _adoption,
+)
+
+
+def enforce(loaded: Loaded, today: date) -> Settings:
+    """The settings, after warnings were logged. Raises pulumi.RunError, printed without a traceback."""
+    report = check(loaded, today)
+    for warning in report.warnings:
+        pulumi.log.warn(warning)
+    if report.problems:
+        raise pulumi.RunError(report.error_text())
+    return loaded.settings
+
+
+def blocking_for_adoption(loaded: Loaded) -> list[Problem]:
+    """The problems that keep `operations adopt` from reading the accounts: ids and names it looks up."""
+    read = {"environment", "branch", "githubOwner", "appRepository", "infraRepository", "vercelTeam",
+            "vercelProjectId", "vercelProjectName", "vercelTarget", "webDomain"}  # fmt: skip
+    found = [*loaded.problems, *_missing(loaded.settings), *_placeholders(loaded.settings)]
+    return [p for p in found if p.key in read or p.key.startswith("reviewers")]

@@ -1,0 +1,160 @@
+"""Branches, environments, reviewers and required checks on GitHub (deployment plan §1, §2).
+
+Owns the protection rows of both repositories and what each GitHub plan can enforce. Whether a stack file
+asks for more than the plan offers is judged by `plan.preflight`.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from plan.settings import Reviewer, Settings
+
+# Names of the check runs that must be green (plan §2.1 for the app; .github/workflows here for this program).
+APP_CHECKS: Final = ("lint", "type-check", "test", "build", "pai16-ci-gate")
+INFRA_CHECKS: Final = ("test", "preview")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capability:
+    """What GitHub enforces on a repository. Source: FACTS "GitHub provider", Plans."""
+
+    environments: bool
+    reviewers: bool  # and wait timers, self-review prevention, no admin bypass
+    rulesets: bool
+
+
+def capability(plan: str, visibility: str) -> Capability:
+    """By the owner's plan (free, pro, team, enterprise) and the repository's visibility."""
+    public, paid = visibility == "public", plan in ("pro", "team", "enterprise")
+    return Capability(
+        environments=public or paid, reviewers=public or plan == "enterprise", rulesets=public or paid
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repository:
+    """One repository of the gate."""
+
+    name: str
+    checks: tuple[str, ...]
+    capability: Capability
+    bypass_app: int | None  # GitHub App that may push past the branch ruleset
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentRule:
+    """Protection of one GitHub environment. `branches` and `tags` empty: every ref may deploy."""
+
+    repository: str
+    name: str
+    reviewers: tuple[Reviewer, ...]
+    wait_minutes: int
+    prevent_self_review: bool
+    admins_bypass: bool
+    branches: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ruleset:
+    """Protection of one branch or tag pattern."""
+
+    repository: str
+    target: Literal["branch", "tag"]
+    pattern: str
+    checks: tuple[str, ...]
+    approvals: int
+    bypass_app: int | None
+
+    @property
+    def ref(self) -> str:
+        """A bare name passes the preview and fails at `up` (FACTS)."""
+        return f"refs/{'heads' if self.target == 'branch' else 'tags'}/{self.pattern}"
+
+
+def repositories(settings: Settings) -> tuple[Repository, ...]:
+    """The app's repository and this program's."""
+    return (
+        Repository(
+            name=settings.app_repository,
+            checks=APP_CHECKS,
+            capability=capability(settings.github_plan, settings.app_repository_visibility),
+            bypass_app=None,
+        ),
+        Repository(
+            name=settings.infra_repository,
+            checks=INFRA_CHECKS,
+            capability=capability(settings.github_plan, settings.infra_repository_visibility),
+            bypass_app=settings.release_app_id or None,
+        ),
+    )
+
+
+def environment_rules(settings: Settings) -> tuple[EnvironmentRule, ...]:
+    """Every GitHub environment of this stack. A repository that cannot have environments gets none."""
+    rules: list[EnvironmentRule] = []
+    for repository in repositories(settings):
+        if not repository.capability.environments:
+            continue
+        gated = bool(settings.reviewers) and repository.capability.reviewers
+        rules.append(
+            EnvironmentRule(
+                repository=repository.name,
+                name=settings.environment,
+                reviewers=settings.reviewers if gated else (),
+                wait_minutes=settings.wait_minutes if repository.capability.reviewers else 0,
+                prevent_self_review=gated,
+                # Declared as false where GitHub drops it silently, it would differ for ever (FACTS).
+                admins_bypass=not gated,
+                branches=(settings.branch,),
+                tags=settings.tags,
+            )
+        )
+        if settings.preview:
+            rules.append(
+                EnvironmentRule(
+                    repository=repository.name,
+                    name="preview",
+                    reviewers=(),
+                    wait_minutes=0,
+                    prevent_self_review=False,
+                    admins_bypass=True,
+                    branches=(),
+                    tags=(),
+                )
+            )
+    return tuple(rules)
+
+
+def rulesets(settings: Settings) -> tuple[Ruleset, ...]:
+    """The stack's branch with its checks, and its tags, which may be neither moved nor deleted.
+
+    Tags carry no checks: the app's CI runs on pull requests, so a merge commit has no check runs and a
+    tag that demanded them could never be made.
+    """
+    rules: list[Ruleset] = []
+    for repository in repositories(settings):
+        if not repository.capability.rulesets:
+            continue
+        rules.append(
+            Ruleset(
+                repository=repository.name,
+                target="branch",
+                pattern=settings.branch,
+                checks=repository.checks,
+                approvals=settings.approvals,
+                bypass_app=repository.bypass_app,
+            )
+        )
+        rules += [
+            Ruleset(
+                repository=repository.name,
+                target="tag",
+                pattern=tag,
+                checks=(),
+                approvals=0,
+                bypass_app=None,
+            )
+            for tag in settings.tags
+        ]
+    return tuple(rules)

@@ -1,0 +1,245 @@
+"""Typed settings of one stack: the only module that reads `pulumi.Config`.
+
+Owns parsing: names, types and the sibling stack files that cross-stack checks compare with. It never
+stops at the first fault; every one becomes a `Problem` for `plan.preflight`, and the field keeps its
+default, so that the checks that need other fields still run.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import pulumi
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+
+from plan.variables import STACK_FILE_KEYS
+
+PROJECT: Final = "paintshare"
+PLACEHOLDER: Final = "REPLACE_ME"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of a stack file: the key it is about, the rule it breaks, the command that mends it."""
+
+    key: str
+    text: str
+    fix: str
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+    )
+
+
+class Reviewer(_Strict):
+    """A person or a team that may approve a deployment. `id` is GitHub's number; `adopt` fills it."""
+
+    user: str | None = None
+    team: str | None = None
+    id: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.user or self.team or "?"
+
+
+class Rotation(_Strict):
+    """When a secret was last rotated (ISO date) and the HMAC of the value of that day."""
+
+    date: str
+    hmac: str
+
+
+class Settings(_Strict):
+    """What the stack file says, defaults of Pulumi.yaml included. Meaning of each key: Pulumi.yaml."""
+
+    stack: str
+    environment: str = ""
+    preview: bool = False
+    branch: str = ""
+    tags: tuple[str, ...] = ()
+
+    github_owner: str = ""
+    app_repository: str = ""
+    infra_repository: str = ""
+    github_plan: Literal["free", "pro", "team", "enterprise"] = "team"
+    app_repository_visibility: Literal["public", "private"] = "private"
+    infra_repository_visibility: Literal["public", "private"] = "private"
+    unprotected_repositories: tuple[str, ...] = ()
+    release_app_id: Annotated[int, Field(ge=0)] = 0
+
+    vercel_team: str = ""
+    vercel_team_slug: str = ""
+    vercel_project_id: str = ""
+    vercel_project_name: str = ""
+    vercel_sensitive_only: bool = False
+    vercel_target: Literal["", "production", "custom", "branch"] = ""
+    vercel_project: dict[str, Any] = Field(default_factory=dict)
+    auto_assign_custom_domains: bool = True
+    web_domain: str = ""
+    redirect_domains: tuple[str, ...] = ()
+    release: str = ""
+    previous_release: str = ""
+    deployment_retention: Literal["", "1d", "1w", "1m", "2m", "3m", "6m", "1y"] = ""
+    battle: Literal["on", "off"] = "on"
+
+    reviewers: tuple[Reviewer, ...] = ()
+    wait_minutes: Annotated[int, Field(ge=0, le=43_200)] = 0  # GitHub's limit, FACTS "GitHub provider"
+    approvals: Annotated[int, Field(ge=1, le=6)] = 1
+
+    socket_domain: str = ""
+    socket_host: str = ""
+    socket_http_port: Annotated[int, Field(ge=1, le=65_535)] = 80
+    socket_https_port: Annotated[int, Field(ge=1, le=65_535)] = 443
+
+    supabase_ref: str = ""
+    fingerprint_key: SecretStr = SecretStr("")
+    rotation: dict[str, Rotation] = Field(default_factory=dict)
+    adopted_on: str = ""
+    adopt: dict[str, str] = Field(default_factory=dict)
+
+    values: dict[str, SecretStr] = Field(default_factory=dict)  # of the matrix, by stack-file key; never ""
+    encrypted: frozenset[str] = frozenset()  # keys that the engine knows as secret
+    siblings: tuple["Sibling", ...] = ()
+
+
+class Sibling(_Strict):
+    """What another stack's file says in the clear; its secrets cannot be read from here.
+
+    `stated` holds its plain keys, defaults of Pulumi.yaml included; `hmacs` its rotation records, or None
+    where they cannot be read.
+    """
+
+    stack: str
+    stated: dict[str, Any]
+    hmacs: dict[str, str] | None
+
+
+_INTERNAL: Final = frozenset({"stack", "values", "encrypted", "siblings"})
+FIELDS: Final[Mapping[str, str]] = {
+    to_camel(name): name for name in Settings.model_fields if name not in _INTERNAL
+}
+KNOWN_KEYS: Final[frozenset[str]] = frozenset(FIELDS) | STACK_FILE_KEYS
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings together with every problem met while reading them."""
+
+    settings: Settings
+    problems: tuple[Problem, ...]
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """Keys whose value could not be read: later checks leave them alone."""
+        return frozenset(problem.key for problem in self.problems)
+
+
+def load() -> Loaded:
+    """Read the running program's stack config and the sibling stack files beside Pulumi.yaml."""
+    config: dict[str, Any] = {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
+    prefix = f"{PROJECT}:"
+    raw = {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
+    encrypted = {key for key in raw if pulumi.runtime.config.is_config_secret(prefix + key)}
+    root = Path(pulumi.get_root_directory() or Path.cwd())
+    return parse(pulumi.get_stack(), raw, encrypted, read_siblings(root, pulumi.get_stack()))
+
+
+def parse(
+    stack: str, raw: Mapping[str, Any], encrypted: Iterable[str], siblings: Iterable[Sibling] = ()
+) -> Loaded:
+    """Parse keys (without the project's prefix) as the engine hands them over: objects as JSON text."""
+    problems = [_unknown_key(stack, key) for key in sorted(set(raw) - KNOWN_KEYS)]
+    fields: dict[str, Any] = {}
+    for key in sorted(set(raw) & set(FIELDS)):
+        try:
+            fields[FIELDS[key]] = _parse_field(FIELDS[key], raw[key])
+        except ValidationError as error:
+            problems += [_wrong_type(stack, key, detail["loc"], detail["msg"]) for detail in error.errors()]
+        except json.JSONDecodeError:
+            problems.append(_wrong_type(stack, key, (), "must be a list or a map"))
+    values = {key: SecretStr(str(raw[key])) for key in STACK_FILE_KEYS if raw.get(key)}
+    return Loaded(
+        settings=Settings(
+            stack=stack,
+            values=values,
+            encrypted=frozenset(encrypted),
+            siblings=tuple(siblings),
+            **fields,
+        ),
+        problems=tuple(problems),
+    )
+
+
+def read_siblings(root: Path, stack: str) -> tuple[Sibling, ...]:
+    """Every other Pulumi.STACK.yaml in `root`, with the defaults of Pulumi.yaml filled in."""
+    paths = [path for path in sorted(root.glob("Pulumi.*.yaml")) if path.name != f"Pulumi.{stack}.yaml"]
+    if not paths:
+        return ()
+    declared = _read_yaml(root / "Pulumi.yaml").get("config") or {}
+    defaults = {key: spec["default"] for key, spec in declared.items() if "default" in spec}
+    return tuple(_read_sibling(path, defaults) for path in paths)
+
+
+def _read_sibling(path: Path, defaults: Mapping[str, Any]) -> Sibling:
+    content = _read_yaml(path)
+    config = {str(key).removeprefix(f"{PROJECT}:"): v for key, v in (content.get("config") or {}).items()}
+    plain = {key: v for key, v in config.items() if not (isinstance(v, dict) and "secure" in v)}
+    hmacs: dict[str, str] | None = None
+    if isinstance(rotation := plain.get("rotation"), dict):
+        hmacs = {str(k): str(r["hmac"]) for k, r in rotation.items() if isinstance(r, dict) and "hmac" in r}
+    stated = {key: value for key, value in {**defaults, **plain}.items() if key in KNOWN_KEYS}
+    return Sibling(stack=path.name.split(".")[1], stated=stated, hmacs=hmacs)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML map; an unreadable file counts as empty, the engine itself reports the stack's own."""
+    try:
+        content = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  both are safe loaders
+    except (OSError, yaml.YAMLError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _parse_field(name: str, value: Any) -> Any:
+    info = Settings.model_fields[name]
+    annotation: Any = info.annotation if not info.metadata else Annotated[info.annotation, *info.metadata]
+    adapter: TypeAdapter[Any] = _adapters.setdefault(name, TypeAdapter(annotation))
+    if _is_structured(info.annotation) and isinstance(value, str):
+        value = json.loads(value)
+    return adapter.validate_python(value)
+
+
+_adapters: dict[str, TypeAdapter[Any]] = {}
+
+
+def _is_structured(annotation: Any) -> bool:
+    return getattr(annotation, "__origin__", None) in (tuple, dict, list)
+
+
+def _unknown_key(stack: str, key: str) -> Problem:
+    return Problem(
+        key=key,
+        text="is no key of this program (Pulumi.yaml lists them all)",
+        fix=f"pulumi config rm {key} --stack {stack}",
+    )
+
+
+def _wrong_type(stack: str, key: str, location: tuple[int | str, ...], message: str) -> Problem:
+    path = key + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    flag = "--path " if location else ""
+    return Problem(
+        key=key,
+        text=f"{'at ' + path + ': ' if location else ''}{message[:1].lower()}{message[1:]}",
+        fix=f"pulumi config set {flag}'{path}' VALUE --stack {stack}",
+    )

@@ -1,0 +1,106 @@
+"""The rehearsal's stack files: the committed ones with the demo account in place of placeholders.
+
+
+Owns which value stands in for which placeholder. Everything else is read from the committed files, so that
+the rehearsal practises what is committed.
+"""
+
+import base64
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from plan.settings import PROJECT
+from plan.variables import MATRIX, Class, Need, fingerprint, secret_keys
+from rehearsal import demo
+
+STACKS: Final = ("staging", "production")
+ROOT: Final = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class StackValues:
+    """One stack file: plain values by key without the project's prefix, and secrets, values in the clear."""
+
+    config: dict[str, Any]
+    secrets: dict[str, str]
+
+
+def render(stack: str, today: date, fingerprint_key: str) -> StackValues:
+    """The stack file of `stack`. Both stacks get the same `fingerprint_key` (32 characters or more).
+
+    Secret values are new at every call and differ between the stacks.
+    """
+    committed = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    config = {key.removeprefix(f"{PROJECT}:"): value for key, value in committed.items()}
+    config |= _shared() | _own(stack)
+    values = _secrets(stack)
+    config["rotation"] = {
+        key: {"date": today.isoformat(), "hmac": fingerprint(fingerprint_key, value)}
+        for key, value in values.items()
+    }
+    return StackValues(config=config, secrets={**values, "fingerprintKey": fingerprint_key})
+
+
+def _shared() -> dict[str, Any]:
+    return {
+        "githubOwner": demo.GITHUB_OWNER,
+        "appRepositoryVisibility": "public",
+        "infraRepositoryVisibility": "public",
+        "vercelTeam": demo.VERCEL_TEAM_ID,
+        "vercelTeamSlug": demo.VERCEL_TEAM_SLUG,
+        "vercelProjectId": demo.VERCEL_PROJECT_ID,
+    }
+
+
+def _own(stack: str) -> dict[str, Any]:
+    production = stack == "production"
+    own: dict[str, Any] = {
+        "socketDomain": f"socket{'' if production else '-staging'}.{demo.PRODUCTION_DOMAIN}",
+        "socketHost": "unix:///var/run/docker.sock",
+        "socketHttpPort": 8080 if production else 8081,
+        "socketHttpsPort": 8443 if production else 8444,
+        "supabaseRef": demo.SUPABASE_REF[stack],
+        "NEXT_PUBLIC_SUPABASE_ANON_KEY": "sb_publishable_" + secrets.token_urlsafe(24),
+        "NEXT_PUBLIC_SENTRY_DSN": f"https://{secrets.token_hex(16)}@sentry.example/{1 if production else 2}",
+    }
+    if production:
+        own |= {
+            "reviewers": [demo.REVIEWER_USER, demo.REVIEWER_TEAM],
+            "autoAssignCustomDomains": False,
+            "release": demo.RELEASES[1],
+            "previousRelease": demo.RELEASES[0],
+        }
+    return own
+
+
+def _secrets(stack: str) -> dict[str, str]:
+    needed = {row.key for row in MATRIX if row.kind is Class.SECRET and row.stack is Need.REQUIRED}
+    keys = (needed & secret_keys()) | {"SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL"}
+    return {key: _secret(stack, key) for key in sorted(keys)}
+
+
+def _secret(stack: str, key: str) -> str:
+    if key.endswith("_SERVICE_ROLE_KEY"):
+        return "sb_secret_" + secrets.token_urlsafe(24)
+    if key.endswith("_DSN"):
+        return f"https://{secrets.token_hex(16)}@sentry.example/{stack}"
+    if key.endswith("_URL"):
+        return f"https://hooks.example/{stack}/{secrets.token_urlsafe(24)}"
+    return secrets.token_urlsafe(32)
+
+
+def supabase_jwt(role: str, ref: str) -> str:
+    """A legacy Supabase key of the demo account: right in shape, signed by nobody."""
+
+    def part(value: dict[str, str]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    return (
+        f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part({'iss': 'supabase', 'ref': ref, 'role': role})}.c2ln"
+    )
