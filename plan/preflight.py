@@ -430,6 +430,31 @@ def _shapes(settings: Settings) -> Iterator[Problem]:
             yield Problem(path, f"must be {kind}", _set(settings, path))
 
 
+def _identities(settings: Settings) -> Iterator[Problem]:
+    """Ids in the one form that is safe: by another identifier, an adopted project was once deleted (FACTS)."""
+    for key, value, prefix in (
+        ("vercelTeam", settings.vercel_team, "team_"),
+        ("vercelProjectId", settings.vercel_project_id, "prj_"),
+    ):
+        if value and PLACEHOLDER not in value and not re.fullmatch(prefix + r"[A-Za-z0-9]+", value):
+            text = f"{value!r} is not the canonical id, which starts with {prefix}"
+            yield Problem(key, text, _set(settings, key, prefix + "…"))
+    # Environments named like Vercel's own would be those; GitHub ignores case, so only lower case is allowed.
+    production = settings.vercel_target == "production"
+    reserved = {"preview", "development"} | (set() if production else {"production"})
+    name = settings.environment
+    if name and (name in reserved or not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name)):
+        text = f"{name!r} is reserved or not in lower case letters, digits and hyphens"
+        yield Problem("environment", text, _set(settings, "environment", "NAME"))
+    owned = settings.vercel_project or any(s.stated.get("vercelProject") for s in settings.siblings)
+    if production and not owned:
+        yield Problem(
+            "vercelProject",
+            "is empty: the stack of Vercel's production must own the project's settings",
+            f"python -m operations adopt --stack {settings.stack}",
+        )
+
+
 def _domains(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "webDomain", settings.web_domain
     yield "socketDomain", settings.socket_domain
@@ -555,6 +580,7 @@ _RULES: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _shared_secrets,
     _isolation,
     _shapes,
+    _identities,
     _releases,
     _reviewers,
     _capabilities,
