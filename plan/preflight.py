@@ -431,7 +431,7 @@ def _shapes(settings: Settings) -> Iterator[Problem]:
 
 
 def _identities(settings: Settings) -> Iterator[Problem]:
-    """Ids in the one form that is safe: by another identifier, an adopted project was once deleted (FACTS)."""
+    """Ids in the one safe form: under another identifier an adopted project was once deleted (FACTS)."""
     for key, value, prefix in (
         ("vercelTeam", settings.vercel_team, "team_"),
         ("vercelProjectId", settings.vercel_project_id, "prj_"),
@@ -439,7 +439,7 @@ def _identities(settings: Settings) -> Iterator[Problem]:
         if value and PLACEHOLDER not in value and not re.fullmatch(prefix + r"[A-Za-z0-9]+", value):
             text = f"{value!r} is not the canonical id, which starts with {prefix}"
             yield Problem(key, text, _set(settings, key, prefix + "…"))
-    # Environments named like Vercel's own would be those; GitHub ignores case, so only lower case is allowed.
+    # Named like Vercel's own, it would be that one; GitHub ignores case, so only lower case is allowed.
     production = settings.vercel_target == "production"
     reserved = {"preview", "development"} | (set() if production else {"production"})
     name = settings.environment

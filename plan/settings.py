@@ -198,8 +198,16 @@ def _read_sibling(path: Path, defaults: Mapping[str, Any]) -> Sibling:
     hmacs: dict[str, str] | None = None
     if isinstance(rotation := plain.get("rotation"), dict):
         hmacs = {str(k): str(r["hmac"]) for k, r in rotation.items() if isinstance(r, dict) and "hmac" in r}
-    stated = {key: value for key, value in {**defaults, **plain}.items() if key in KNOWN_KEYS}
+    stated = {key: _typed(key, v) for key, v in {**defaults, **plain}.items() if key in KNOWN_KEYS}
     return Sibling(stack=path.name.split(".")[1], stated=stated, hmacs=hmacs)
+
+
+def _typed(key: str, value: Any) -> Any:
+    """A sibling's value as this program would parse it: `pulumi config set` writes "false" for false."""
+    try:
+        return _parse_field(FIELDS[key], value) if key in FIELDS else value
+    except ValueError:  # its own preflight reports it
+        return value
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
