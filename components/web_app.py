@@ -63,7 +63,8 @@ class WebApp(pulumi.ComponentResource):
             f"{name}-edge-config-token",
             edge_config_id=edge.id,
             label=plan.edge_config_name,
-            opts=pulumi.ResourceOptions(parent=self),
+            # Without it every running reader of the kill switch goes blind.
+            opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
         for feature, state in plan.features.items():
             vercel.EdgeConfigItem(
@@ -121,7 +122,7 @@ class WebApp(pulumi.ComponentResource):
                 logical_name,
                 project_id=project_id,
                 ref=ref,
-                production=plan.scope.target == "production",
+                production=plan.scope.production,
                 custom_environment_id=environment_id if plan.scope.custom else None,
                 delete_on_destroy=False,  # old builds stay as rollback targets
                 meta={"paintshareVariables": plan.fingerprint, "paintshareEdgeConfig": token.id},

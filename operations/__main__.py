@@ -114,7 +114,7 @@ def _read_value(key: str) -> str:
 
 def _workspace(stack: str, rehearsal: bool) -> Workspace:
     env = dict(os.environ)
-    if rehearsal:
+    if rehearsal and "PAINTSHARE_ACCOUNT" not in env:  # else `python -m rehearsal env` was evaluated already
         from rehearsal import home  # noqa: PLC0415  only the rehearsal needs it
 
         env = home.ensure().env()

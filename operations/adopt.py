@@ -68,12 +68,12 @@ def inspect(
     _inspect_gate(gate_plan(settings), managed, github, found)
     for index, reviewer in enumerate(settings.reviewers):
         if reviewer.id is None:
+            kind = "user" if reviewer.user else "team"
             id = github.user_id(reviewer.user) if reviewer.user else github.team_id(reviewer.team or "")
             if id is None:
                 raise OperationError(
-                    f"reviewers[{index}]: GitHub knows no {'user' if reviewer.user else 'team'} "
-                    f"{reviewer.name}: pulumi config set --path 'reviewers[{index}].user' LOGIN "
-                    f"--stack {settings.stack}"
+                    f"reviewers[{index}]: GitHub knows no {kind} {reviewer.name}: "
+                    f"pulumi config set --path 'reviewers[{index}].{kind}' NAME --stack {settings.stack}"
                 )
             found.reviewers[index] = id
     return found
@@ -241,6 +241,12 @@ def _adopt_variable(variable: Variable, item: Json, place: str, found: Adoption)
     renew = variable.sensitive and item.get("type") != "sensitive"
     target = variable.scope.target
     others = tuple(t for t in _targets(item) if t != target)
+    shared = len(_targets(item)) + len(item.get("customEnvironmentIds") or []) > 1
+    if shared and not (target and others):  # the split below keeps standard targets; all else would be lost
+        raise OperationError(
+            f"variable {label} serves other environments too, a custom one among them: give each its own in "
+            "Vercel's dashboard first"
+        )
     if target and others:
         value = None if renew or item.get("type") == "sensitive" else item.get("value")
         found.splits.append(
@@ -256,6 +262,12 @@ def _adopt_variable(variable: Variable, item: Json, place: str, found: Adoption)
         )
         if value is not None:
             _add(found, variable.name, f"{place}/{item['id']}", f"variable {label}")
+    elif item.get("type") == "sensitive" and not variable.sensitive:
+        raise OperationError(
+            f"variable {label} is public, but sensitive at Vercel, which an import cannot change: remove it "
+            "in Vercel's dashboard (the next `up` makes it) or, where the team's policy demands it: "
+            "pulumi config set vercelSensitiveOnly true"
+        )
     elif renew:
         found.deletions.append(Deletion(id=item["id"], label=label))
     else:

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from operations.workspace import OperationError, Workspace
-from plan.preflight import KEY_LENGTH
+from plan.preflight import KEY_LENGTH, iso_date
 from plan.settings import PROJECT, Settings
 from plan.variables import fingerprint, secret_keys
 
@@ -56,7 +56,7 @@ def stamp(workspace: Workspace, keys: Iterable[str], today: date) -> tuple[str, 
             )
         mac = fingerprint(hmac_key, value)
         record = settings.rotation.get(key)
-        if record is None or record.hmac != mac:
+        if record is None or record.hmac != mac or iso_date(record.date) is None:
             macs[key] = {"date": today.isoformat(), "hmac": mac}
     if macs:
         workspace.rewrite(lambda config: _record(config, macs))

@@ -6,6 +6,8 @@ wrong top-level type by the engine before the program starts.
 """
 
 import re
+import shlex
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -34,6 +36,8 @@ WARN_DAYS: Final = 75
 DUE_DAYS: Final = 90  # plan §3: rotation at least every 90 days
 KEY_LENGTH: Final = 32  # characters of the fingerprint key; shorter could be guessed from the HMACs
 
+WIDTH: Final = 96  # columns of the error block; the engine indents it by four
+
 _DOMAIN: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _SHA: Final = re.compile(r"[0-9a-f]{40}")
 _DOCKER_HOST: Final = re.compile(r"(unix:///|tcp://[^/]+:\d+|ssh://[^/]+).*")
@@ -48,13 +52,27 @@ class Report:
     warnings: tuple[str, ...]
 
     def error_text(self) -> str:
-        """All problems as one block, at most 100 columns wide where words allow."""
+        """All problems as one block, wrapped; a command stays on one line, to be copied whole."""
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         lines = [f"stack `{self.stack}` has {count}; nothing was touched.", ""]
         for number, problem in enumerate(self.problems, 1):
-            lines.append(f"{number:3}. {problem.key}: {problem.text}")
+            text, *details = problem.text.split("\n")
+            lines += _wrapped(f"{number:3}. {problem.key}: {text}", first=0, rest=5)
+            for detail in details:
+                lines += _wrapped(detail, first=5, rest=7)
             lines.append(f"     -> {problem.fix}")
         return "\n".join(lines)
+
+
+def _wrapped(text: str, *, first: int, rest: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=" " * first,
+        subsequent_indent=" " * rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def check(loaded: Loaded, today: date) -> Report:
@@ -62,6 +80,8 @@ def check(loaded: Loaded, today: date) -> Report:
     settings = loaded.settings
     problems = list(loaded.problems)
     for rule in _RULES:
+        if rule is _records and "rotation" in loaded.broken:
+            continue  # one unreadable record, and every secret would look as if it had none
         problems += [p for p in rule(settings) if p.key not in loaded.broken]
     warnings = [*_ages(settings, today), *_notes(settings)]
     return Report(stack=settings.stack, problems=tuple(dict.fromkeys(problems)), warnings=tuple(warnings))
@@ -91,13 +111,15 @@ def _set(settings: Settings, key: str, value: str = "VALUE") -> str:
     """The command that sets a key; a path such as `reviewers[0].user` is set as one."""
     if key in secret_keys() or key == "fingerprintKey":
         return f"python -m operations set {key} --stack {settings.stack}"
-    path = f"--path '{key}'" if "." in key or "[" in key else key
-    return f"pulumi config set {path} {value} --stack {settings.stack}"
+    return f"pulumi config set {_path(key)} {value} --stack {settings.stack}"
 
 
 def _remove(settings: Settings, key: str) -> str:
-    path = f"--path '{key}'" if "." in key or "[" in key else key
-    return f"pulumi config rm {path} --stack {settings.stack}"
+    return f"pulumi config rm {_path(key)} --stack {settings.stack}"
+
+
+def _path(key: str) -> str:
+    return ("--path " if "." in key or "[" in key else "") + shlex.quote(key)
 
 
 def _missing(settings: Settings) -> Iterator[Problem]:
@@ -129,15 +151,12 @@ def _placeholders(settings: Settings) -> Iterator[Problem]:
     for key, value in _plain(settings):
         if PLACEHOLDER in str(value):
             top = key.split(".")[0].split("[")[0]
-            flag = "--path " if top != key else ""
-            where = (
-                "" if top in _STATED_PER_STACK else " (or once for all stacks: its default in Pulumi.yaml)"
+            file = (
+                "the committed file"
+                if top in _STATED_PER_STACK
+                else "Pulumi.yaml, where one value serves all stacks"
             )
-            yield Problem(
-                key,
-                "still holds the placeholder of the committed file",
-                f"pulumi config set {flag}'{key}' VALUE --stack {settings.stack}{where}",
-            )
+            yield Problem(key, f"still holds the placeholder of {file}", _set(settings, key))
 
 
 _STATED_PER_STACK: Final = frozenset(
@@ -253,12 +272,13 @@ def _records(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             "fingerprintKey", f"is shorter than {KEY_LENGTH} characters", _set(settings, "fingerprintKey")
         )
-    for key in sorted(set(settings.values) & secret_keys()):
+    # One in the clear needs a new value, which gets its record with it; a stamp would bless the old one.
+    for key in sorted(set(settings.values) & secret_keys() & settings.encrypted):
         record = settings.rotation.get(key)
         stamp = f"python -m operations stamp {key} --stack {settings.stack}"
         if record is None:
             yield Problem(key, "was set without the date of its rotation", stamp)
-        elif _date(record.date) is None:
+        elif iso_date(record.date) is None:
             yield Problem(key, f"has the rotation date {record.date!r}, not YYYY-MM-DD", stamp)
         elif hmac_key and record.hmac != fingerprint(hmac_key, settings.values[key].get_secret_value()):
             yield Problem(
@@ -292,7 +312,7 @@ def _shared_secrets(settings: Settings) -> Iterator[Problem]:
 def _ages(settings: Settings, today: date) -> Iterator[str]:
     due: dict[bool, list[str]] = {True: [], False: []}
     for key, record in sorted(settings.rotation.items()):
-        rotated = _date(record.date)
+        rotated = iso_date(record.date)
         if rotated is None or key not in settings.values:
             continue
         age = (today - rotated).days
@@ -329,7 +349,8 @@ def _notes(settings: Settings) -> Iterator[str]:
         )
 
 
-def _date(text: str) -> date | None:
+def iso_date(text: str) -> date | None:
+    """The date, or None where the text is no ISO date."""
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -399,12 +420,8 @@ def _port_clash(settings: Settings, sibling: Sibling) -> Iterator[Problem]:
 def _shapes(settings: Settings) -> Iterator[Problem]:
     for key, value in _domains(settings):
         if value and PLACEHOLDER not in value and not _DOMAIN.fullmatch(value):
-            flag = "--path " if "[" in key else ""
-            yield Problem(
-                key,
-                f"{value!r} is no domain (lower case, no scheme, no port, no path)",
-                f"pulumi config set {flag}'{key}' DOMAIN --stack {settings.stack}",
-            )
+            text = f"{value!r} is no domain (lower case, no scheme, no port, no path)"
+            yield Problem(key, text, _set(settings, key, "DOMAIN"))
     if len(set(settings.redirect_domains) | {settings.web_domain}) <= len(settings.redirect_domains):
         yield Problem(
             "redirectDomains",
@@ -555,7 +572,7 @@ def _capabilities(settings: Settings) -> Iterator[Problem]:
 
 def _adoption(settings: Settings) -> Iterator[Problem]:
     """Before the first `up` the accounts must be compared: a namesake there is adopted, never duplicated."""
-    if _date(settings.adopted_on):
+    if iso_date(settings.adopted_on):
         return
     kinds: dict[str, list[str]] = {}
     for item in adoptables(settings):
@@ -564,7 +581,7 @@ def _adoption(settings: Settings) -> Iterator[Problem]:
         "adoptedOn",
         "the live accounts were not compared yet. Each of these that exists there already would be "
         "refused as a duplicate or overwritten:\n"
-        + "\n".join(f"     {kind}: {', '.join(found)}" for kind, found in kinds.items()),
+        + "\n".join(f"{kind}: {', '.join(found)}" for kind, found in kinds.items()),
         f"python -m operations adopt --stack {settings.stack}",
     )
 

@@ -6,6 +6,7 @@ default, so that the checks that need other fields still run.
 """
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,8 +166,8 @@ def parse(
         try:
             fields[FIELDS[key]] = _parse_field(FIELDS[key], raw[key])
         except ValidationError as error:
-            problems += [_wrong_type(stack, key, detail["loc"], detail["msg"]) for detail in error.errors()]
-        except json.JSONDecodeError:
+            problems += [_wrong_type(stack, key, d["loc"], d["msg"], d["type"]) for d in error.errors()]
+        except (ValueError, RecursionError):  # no JSON, or more digits or levels than Python reads
             problems.append(_wrong_type(stack, key, (), "must be a list or a map"))
     values = {key: SecretStr(str(raw[key])) for key in STACK_FILE_KEYS if raw.get(key)}
     return Loaded(
@@ -192,8 +193,11 @@ def read_siblings(root: Path, stack: str) -> tuple[Sibling, ...]:
 
 
 def _read_sibling(path: Path, defaults: Mapping[str, Any]) -> Sibling:
-    content = _read_yaml(path)
-    config = {str(key).removeprefix(f"{PROJECT}:"): v for key, v in (content.get("config") or {}).items()}
+    content = _read_yaml(path).get("config")
+    config = {
+        str(key).removeprefix(f"{PROJECT}:"): value
+        for key, value in (content.items() if isinstance(content, dict) else ())
+    }
     plain = {key: v for key, v in config.items() if not (isinstance(v, dict) and "secure" in v)}
     hmacs: dict[str, str] | None = None
     if isinstance(rotation := plain.get("rotation"), dict):
@@ -206,7 +210,7 @@ def _typed(key: str, value: Any) -> Any:
     """A sibling's value as this program would parse it: `pulumi config set` writes "false" for false."""
     try:
         return _parse_field(FIELDS[key], value) if key in FIELDS else value
-    except ValueError:  # its own preflight reports it
+    except (ValueError, RecursionError):  # its own preflight reports it
         return value
 
 
@@ -214,7 +218,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     """A YAML map; an unreadable file counts as empty, the engine itself reports the stack's own."""
     try:
         content = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  both are safe loaders
-    except (OSError, yaml.YAMLError):
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -239,15 +243,18 @@ def _unknown_key(stack: str, key: str) -> Problem:
     return Problem(
         key=key,
         text="is no key of this program (Pulumi.yaml lists them all)",
-        fix=f"pulumi config rm {key} --stack {stack}",
+        fix=f"pulumi config rm {shlex.quote(key)} --stack {stack}",
     )
 
 
-def _wrong_type(stack: str, key: str, location: tuple[int | str, ...], message: str) -> Problem:
+def _wrong_type(
+    stack: str, key: str, location: tuple[int | str, ...], message: str, kind: str = ""
+) -> Problem:
     path = key + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
     flag = "--path " if location else ""
+    verb, value = ("rm", "") if kind == "extra_forbidden" else ("set", " VALUE")
     return Problem(
         key=key,
         text=f"{'at ' + path + ': ' if location else ''}{message[:1].lower()}{message[1:]}",
-        fix=f"pulumi config set {flag}'{path}' VALUE --stack {stack}",
+        fix=f"pulumi config {verb} {flag}{shlex.quote(path)}{value} --stack {stack}",
     )

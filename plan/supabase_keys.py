@@ -5,7 +5,6 @@ Source: Supabase's documentation on API keys (FACTS "Supabase").
 """
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ class SupabaseKey:
 
 def read_key(value: str) -> SupabaseKey | None:
     """None when the value is no Supabase key at all. The signature is not checked."""
+    value = value.strip(" \t\r\n'\"")  # pasted with its quotes or a line end, it is the key all the same
     if value.startswith("sb_secret_"):
         return SupabaseKey(secret=True, legacy=False, ref=None)
     if value.startswith("sb_publishable_"):
@@ -30,7 +30,7 @@ def read_key(value: str) -> SupabaseKey | None:
         return None
     try:
         payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, binascii.Error):
+    except (ValueError, RecursionError):
         return None
     if not isinstance(payload, dict) or "role" not in payload:
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -109,7 +110,7 @@ def client_url(settings: Settings) -> str:
     """
     origins = [app_url(settings)]
     if settings.preview:
-        project, team = settings.vercel_project_name, settings.vercel_team_slug
+        project, team = settings.vercel_project_name.replace(".", r"\."), settings.vercel_team_slug
         origins.append(rf"^https://{project}-(git-[a-z0-9-]+|[a-z0-9]{{9}})-{team}\.vercel\.app$")
     return ",".join(origins)
 
@@ -260,4 +261,4 @@ def fingerprint(key: str, value: str) -> str:
 def fingerprint_all(key: str, values: Mapping[str, str] | Iterable[tuple[str, str]]) -> str:
     """One fingerprint of many named values, whatever their order: changes when any of them does."""
     pairs = sorted(values.items() if isinstance(values, Mapping) else values)
-    return fingerprint(key, "\x00".join(f"{name}\x01{value}" for name, value in pairs))
+    return fingerprint(key, json.dumps(pairs))

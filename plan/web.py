@@ -65,6 +65,11 @@ class Scope:
     custom: bool = False
     git_branch: str | None = None
 
+    @property
+    def production(self) -> bool:
+        """Whether this is Vercel's own production target."""
+        return self.target == "production"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Variable:
@@ -183,7 +188,7 @@ def web_plan(settings: Settings) -> WebPlan:
             Release(name=names("release", sha), sha=sha, current=i == 0) for i, sha in enumerate(shas) if sha
         ),
         # A production build of the branch's head would be published at once: only a release redeploys there.
-        follows=None if scope.target == "production" else settings.branch,
+        follows=None if scope.production else settings.branch,
         scope=scope,
         fingerprint=fingerprint_all(
             settings.fingerprint_key.get_secret_value(),

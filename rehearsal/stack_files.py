@@ -1,6 +1,5 @@
 """The rehearsal's stack files: the committed ones with the demo account in place of placeholders.
 
-
 Owns which value stands in for which placeholder. Everything else is read from the committed files, so that
 the rehearsal practises what is committed.
 """

@@ -1,0 +1,130 @@
+"""The Pulumi engine of the rehearsal: found, downloaded or built, outside the clone.
+
+`ensure` answers with the first of: a `pulumi` on PATH that is new enough and has its language host; the
+official release; a build from the pinned Go modules beside this file. The last two are kept in the user's
+cache, one folder a version, shared by all clones. Says nothing about projects or stacks.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rehearsal.cache import Progress, cache, locked
+from rehearsal.engine import build, download
+from rehearsal.engine.errors import EngineError
+
+__all__ = ["VERSION", "EngineError", "EnginePaths", "ensure"]
+
+_FOLDER: Final = Path(__file__).resolve().parent
+_MODULE: Final = (_FOLDER / "go.mod").read_text()
+_HOST: Final = "pulumi-language-python"
+
+
+def _pinned() -> str:
+    found = re.search(r"^require github\.com/pulumi/pulumi/pkg/v3 v(\S+)$", _MODULE, re.MULTILINE)
+    if found is None:
+        raise EngineError(f"{_FOLDER / 'go.mod'} does not require github.com/pulumi/pulumi/pkg/v3")
+    return found[1]
+
+
+VERSION: Final = _pinned()
+
+
+@dataclass(frozen=True)
+class EnginePaths:
+    """An engine that is ready. Its language host lies in `bin` too, where the engine looks for it."""
+
+    bin: Path
+    version: str
+    origin: str  # "PATH", "release" or "build"
+
+    @property
+    def pulumi(self) -> Path:
+        return self.bin / "pulumi"
+
+
+def ensure(progress: Progress = print, *, fetch: Callable[..., bool] = download.fetch) -> EnginePaths:
+    """The engine, made ready if need be: minutes at the first call on a machine, milliseconds afterwards.
+
+    Raises EngineError with what to install when it can be had in no way.
+    """
+    store = cache("engine")
+    found = _on_path(store)
+    if found:
+        return found
+    digest = hashlib.sha256(_MODULE.encode() + (_FOLDER / "go.sum").read_bytes()).hexdigest()[:12]
+    release = store / f"{VERSION}-release"
+    built = store / f"{VERSION}-{digest}"
+    ready = _ready(release, built)
+    if ready is None:
+        with locked(store / "lock", progress, "another clone is preparing the Pulumi engine; waiting for it"):
+            ready = _ready(release, built)
+            if ready is None:
+                if not fetch(VERSION, release, progress):
+                    build.build(VERSION, _FOLDER, built, progress)
+                ready = _ready(release, built)
+    if ready is None:
+        raise EngineError(
+            f"the engine was prepared, but {store} holds none; remove that folder and try again"
+        )
+    if ready.origin == "build":
+        _write_host(ready.bin / _HOST)
+    return ready
+
+
+def _ready(release: Path, built: Path) -> EnginePaths | None:
+    """What the cache holds. Folders appear there whole or not at all."""
+    for folder, origin in ((release, "release"), (built, "build")):
+        if (folder / "bin" / "pulumi").exists():
+            return EnginePaths(folder / "bin", VERSION, origin)
+    return None
+
+
+def _on_path(store: Path) -> EnginePaths | None:
+    """The first `pulumi` on PATH, if it is not ours, new enough and complete."""
+    command = shutil.which("pulumi")
+    if command is None:
+        return None
+    binary = Path(command).resolve()
+    if binary.is_relative_to(store) or not os.access(binary.parent / _HOST, os.X_OK):
+        return None
+    try:
+        answer = subprocess.run(
+            [binary, "version"], capture_output=True, text=True, timeout=30, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    version = answer.strip().removeprefix("v")
+    return EnginePaths(binary.parent, version, "PATH") if _new_enough(version) else None
+
+
+def _new_enough(version: str) -> bool:
+    numbers = re.match(r"(\d+)\.(\d+)\.", version)
+    if numbers is None:
+        return False
+    wanted = VERSION.split(".")
+    return int(numbers[1]) == int(wanted[0]) and int(numbers[2]) >= int(wanted[1])
+
+
+# The cache serves every clone, so the script finds this clone's host through the environment
+# that `python -m rehearsal env` prints. -P keeps the host's own folder off the program's search path.
+_SCRIPT: Final = """\
+#!/bin/sh
+: "${PAINTSHARE_PYTHON:?is not set: run  eval \\"\\$(python -m rehearsal env)\\"  in the clone}"
+exec "$PAINTSHARE_PYTHON" -P "$PAINTSHARE_LANGUAGE_HOST" "$@"
+"""
+
+
+def _write_host(path: Path) -> None:
+    if path.exists() and path.read_text() == _SCRIPT:
+        return
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(_SCRIPT)
+    draft.chmod(0o755)
+    draft.replace(path)

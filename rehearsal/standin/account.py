@@ -80,6 +80,26 @@ class Account:
             self._note("delete", kind, id)
         return cursor.rowcount > 0
 
+    def take_fault(self, verb: str, kind: str) -> Document | None:
+        """The next planned fault that fits a call, used up by one; not noted among the calls.
+
+        A fault is a document of kind "fault": {verb?, kind? (class name), times?} with one of `status`
+        (refused so), `lost` (done, but the answer is an error) and `hang` (seconds before it is done).
+        """
+        for id, fault in self.find("fault"):
+            if fault.get("verb", verb) == verb and fault.get("kind", kind) == kind:
+                left = {**fault, "times": fault.get("times", 1) - 1}
+                self._db.execute(
+                    "UPDATE objects SET document=? WHERE service=? AND kind='fault' AND id=?",
+                    (json.dumps(left), self.service, id),
+                )
+                if left["times"] <= 0:
+                    self._db.execute(
+                        "DELETE FROM objects WHERE service=? AND kind='fault' AND id=?", (self.service, id)
+                    )
+                return fault
+        return None
+
     def calls(self, after: int = 0) -> list[tuple[int, str, str, str]]:
         """The writes since call `after`: (number, verb, kind, id)."""
         return list(

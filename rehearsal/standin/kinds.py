@@ -5,6 +5,7 @@ a value that is not known yet in a preview. Secrets arrive unwrapped; the server
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -37,12 +38,29 @@ class ServiceError(Exception):
         self.status, self.code, self.message = status, code, message
 
 
+class UnfinishedError(ServiceError):
+    """Written, but it did not come up: the state keeps what was asked for, the next `up` tries again.
+
+    The engine calls it a partial failure (ErrorResourceInitFailed in its provider.proto).
+    """
+
+    def __init__(self, message: str, id: str, inputs: Properties, outputs: Properties) -> None:
+        super().__init__(0, "unfinished", message)
+        self.id, self.inputs, self.outputs = id, inputs, outputs
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class Kind(ABC):
     """One resource type, as its real plugin and service treat it."""
 
     type: ClassVar[str]  # Pulumi token, such as "vercel:index/project:Project"
     replace_on: ClassVar[frozenset[str]] = frozenset()  # a change of these replaces the object
     computed: ClassVar[frozenset[str]] = frozenset()  # outputs that are unknown while a create is previewed
+    kept: ClassVar[frozenset[str]] = frozenset()  # inputs (or paths): left out, the service's value stays
+
+    direct: ClassVar[bool] = False  # asks a real service: no lock, no transaction of the account around it
 
     def defaults(self, inputs: Properties) -> Properties:
         """Inputs with the schema defaults the plugin fills in."""
@@ -52,6 +70,18 @@ class Kind(ABC):
         """Rules the plugin checks without asking the service. Values may be UNKNOWN."""
         del inputs
         return []
+
+    def replaces(self, changed: frozenset[str]) -> frozenset[str]:
+        """Which of the changed inputs force a replacement."""
+        return changed & self.replace_on
+
+    def replaced(self, paths: Iterable[str]) -> frozenset[str]:
+        """The same by path, for a kind whose nested properties differ in this."""
+        return self.replaces(frozenset(path.partition(".")[0].partition("[")[0] for path in paths))
+
+    def keeps(self, path: str) -> bool:
+        """Whether a value that is left out at this path stays the service's."""
+        return any(f"{path}.".startswith(f"{name}.") for name in self.kept)
 
     def unseen(self) -> frozenset[str]:
         """Properties the service never returns: read keeps what the state holds."""

@@ -1,0 +1,48 @@
+# Everything here works from a fresh clone and needs Python 3.11 or newer, and Go where no Pulumi can be had.
+# Python packages and the Pulumi engine are kept in ~/.cache/paintshare and shared by all clones.
+
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help rehearse test lint types pytest bench install engine requirements clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+rehearse: install ## practise it all on this machine: both stacks previewed, applied and checked, no account needed
+	@$(BIN)/python -m rehearsal up
+
+test: lint types pytest ## lint, types and every test, with the real engine
+
+lint: install ## ruff: rules and format
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+
+types: install ## mypy, strict
+	@$(BIN)/mypy
+
+# One worker a core; a file's tests share a rehearsal home and stay together.
+pytest: engine ## the tests alone; PYTEST="-k adopt" chooses
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile $(PYTEST)
+
+bench: install ## time of a preview beside an empty program's; prints, asserts nothing
+	@$(BIN)/python -m tests.bench
+
+install: ## Python packages into .venv; done by every target that needs it
+	@$(PYTHON) -m rehearsal.venv
+
+engine: install ## the Pulumi engine into the cache; done by every target that needs it
+	@$(BIN)/python -m rehearsal.engine
+
+requirements: ## compile requirements*.in into pinned and hashed requirements*.txt; needs uv
+	@for name in requirements requirements-dev; do \
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt || exit 1; \
+	done
+
+clean: ## remove what was made in this clone: the rehearsal, .venv and the tools' caches
+	@if [ -e .rehearsal ]; then $(PYTHON) -m rehearsal reset --yes; fi
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,249 @@
+"""The rehearsal's home: everything it keeps, in one folder that git ignores.
+
+Owns PULUMI_HOME with the stand-ins as provider plugins, the file backend, the passphrase, the project file
+and stack files, the account, and the environment with which plain `pulumi` commands work on them. Which
+values the stack files hold is `stack_files`' business, what the account starts with is the seeds'.
+"""
+
+import importlib.util
+import json
+import os
+import secrets
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from rehearsal import demo, engine
+from rehearsal.cache import Progress, locked
+
+CLONE: Final = Path(__file__).resolve().parent.parent
+FOLDER: Final = CLONE / ".rehearsal"
+STACKS: Final = ("staging", "production")
+# Python package of each SDK whose provider is stood in for.
+STAND_INS: Final = {"vercel": "pulumiverse_vercel", "github": "pulumi_github"}
+
+_MARK: Final = "made-by-rehearsal"  # `reset` removes no folder without it
+_READY: Final = "ready"
+_LANGUAGE_HOST: Final = CLONE / "rehearsal" / "engine" / "language_host.py"
+
+
+class HomeError(Exception):
+    """The home cannot be used; the message says which command mends it."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """One home: a folder and the engine it uses."""
+
+    folder: Path
+    engine: engine.EnginePaths
+
+    @property
+    def account(self) -> Path:
+        """The stand-ins' database."""
+        return self.folder / "account.db"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    def stack_file(self, stack: str) -> Path:
+        return self.folder / f"Pulumi.{stack}.yaml"
+
+    def stacks(self) -> list[dict[str, Any]]:
+        """The stacks as the engine lists them: name, resourceCount, lastUpdate, updateInProgress."""
+        listed: list[dict[str, Any]] = json.loads(_pulumi(self, "stack", "ls", "--json"))
+        return sorted(listed, key=lambda stack: (*STACKS, stack["name"]).index(stack["name"]))
+
+    def variables(self) -> dict[str, str]:
+        """The environment's own part: what `python -m rehearsal env` exports."""
+        return {
+            "PATH": _path([str(self.engine.bin), *_venv()]),
+            "PULUMI_HOME": str(self.folder / "home"),
+            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.folder / "passphrase"),
+            "PULUMI_OPTION_CWD": str(self.folder),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
+            "PULUMI_SUPPRESS_NEO_LINK": "true",
+            # A plugin on PATH would reach the real services, a download would replace the stand-ins.
+            "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PAINTSHARE_PYTHON": sys.executable,
+            "PAINTSHARE_LANGUAGE_HOST": str(_LANGUAGE_HOST),
+            "PAINTSHARE_ACCOUNT": str(self.account),
+            "VERCEL_API_TOKEN": demo.VERCEL_TOKEN,
+            "GITHUB_TOKEN": demo.GITHUB_TOKEN,
+        }
+
+    def env(self) -> dict[str, str]:
+        """The whole environment of a command that runs in this home."""
+        return {k: v for k, v in os.environ.items() if k not in _UNSET} | self.variables()
+
+    def script(self) -> str:
+        """`variables` as commands of a POSIX shell."""
+        lines = [f"unset {' '.join(_UNSET)}"]
+        lines += [f"export {name}={shlex.quote(value)}" for name, value in self.variables().items()]
+        return "\n".join(lines) + "\n"
+
+
+# They would win over the home's passphrase, or point the plugins at something else.
+_UNSET: Final = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_STACK", "GITHUB_BASE_URL", "GITHUB_OWNER", "VERCEL_TEAM")
+
+
+def ensure(folder: Path = FOLDER, progress: Progress = lambda _: None) -> Home:
+    """The home in `folder`, made ready if need be: seconds the first time, milliseconds afterwards.
+
+    Raises EngineError or HomeError with the command that mends it.
+    """
+    home = Home(folder.absolute(), engine.ensure(progress))
+    _claim(home.folder)
+    with locked(home.folder / "lock", progress, "another command is preparing the rehearsal; waiting for it"):
+        _write_project(home)
+        _write_plugins(home)
+        if not (home.folder / _READY).exists():
+            _populate(home, progress)
+            (home.folder / _READY).touch()
+    return home
+
+
+def existing(folder: Path = FOLDER) -> bool:
+    """True when there is a home that is ready."""
+    return (folder / _READY).exists()
+
+
+def remove(folder: Path = FOLDER) -> bool:
+    """Remove the home with everything in it. False when there is none. Raises HomeError if it is not ours."""
+    if not folder.exists():
+        return False
+    if folder.is_symlink() or not (folder / _MARK).is_file():
+        raise HomeError(f"{folder} was not made by the rehearsal; look into it and remove it by hand")
+    shutil.rmtree(folder)
+    return True
+
+
+def copy(source: Home, folder: Path) -> Home:
+    """A second home with the first one's account, stacks and secrets, in a folder that does not exist yet."""
+    shutil.copytree(source.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("lock", "logs"))
+    home = Home(folder.absolute(), source.engine)
+    _write_project(home)
+    return home
+
+
+def _claim(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mark = folder / _MARK
+    if not mark.exists():
+        if any(folder.iterdir()):
+            raise HomeError(f"{folder} holds something else; move it away")
+        mark.write_text("`python -m rehearsal reset` removes this folder.\n")
+
+
+def _write_project(home: Home) -> None:
+    """Pulumi.yaml as committed, pointing at the clone, and the .venv that it names (official host only)."""
+    main = os.path.relpath(CLONE, home.folder)
+    _write(home.folder / "Pulumi.yaml", f"main: {main}\n" + (CLONE / "Pulumi.yaml").read_text())
+    link = home.folder / ".venv"
+    if not link.is_symlink():
+        link.symlink_to(CLONE / ".venv")
+
+
+def _write_plugins(home: Home) -> None:
+    """A script for each stand-in, where the engine looks for the version that the SDK asks for."""
+    for service, package in STAND_INS.items():
+        folder = home.folder / "home" / "plugins" / f"resource-{service}-v{_plugin_version(package)}"
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(
+            folder / f"pulumi-resource-{service}",
+            "#!/bin/sh\n"
+            f"PYTHONPATH={shlex.quote(str(CLONE))} exec {shlex.quote(sys.executable)} -m rehearsal.standin "
+            f'{service} --account "${{0%/*}}/../../../account.db" "$@"\n',
+            mode=0o755,
+        )
+
+
+def _plugin_version(package: str) -> str:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise HomeError(f"the package {package} is not installed here: make install")
+    return str(json.loads((Path(spec.origin).parent / "pulumi-plugin.json").read_text())["version"])
+
+
+def _populate(home: Home, progress: Progress) -> None:
+    """Stacks, secrets and account, anew: what an interrupted attempt left is removed first."""
+    from rehearsal.standin import seeds  # noqa: PLC0415  slow to import, and needed once
+
+    progress("preparing the rehearsal's stacks, secrets and account")
+    for name in ("state", "passphrase", *(home.stack_file(stack).name for stack in STACKS)):
+        _discard(home.folder / name)
+    for file in home.folder.glob("account.db*"):
+        file.unlink()
+    (home.folder / "state").mkdir()
+    (home.folder / "passphrase").touch(mode=0o600)
+    (home.folder / "passphrase").write_text(secrets.token_urlsafe(32))
+    seeds.seed(home.account)
+    today, fingerprint_key = date.today(), secrets.token_urlsafe(32)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda stack: _write_stack(home, stack, today, fingerprint_key), STACKS))
+    _pulumi(home, "stack", "select", STACKS[0])
+
+
+def _write_stack(home: Home, stack: str, today: date, fingerprint_key: str) -> None:
+    """Create the stack and its file. Secrets go to the engine through standard input, never as arguments."""
+    from plan.settings import PROJECT  # noqa: PLC0415  slow to import, and needed once
+    from rehearsal import stack_files  # noqa: PLC0415  the same
+
+    values = stack_files.render(stack, today, fingerprint_key)
+    _pulumi(home, "stack", "init", stack, "--no-select")
+    for key, value in values.secrets.items():
+        _pulumi(home, "config", "set", "--secret", key, "--stack", stack, "--raw", stdin=value)
+    content = yaml.safe_load(home.stack_file(stack).read_text())
+    content["config"] |= {f"{PROJECT}:{key}": value for key, value in values.config.items()}
+    _write(home.stack_file(stack), yaml.safe_dump(content, sort_keys=True, width=4096))
+
+
+def _pulumi(home: Home, *arguments: str, stdin: str = "") -> str:
+    """Standard output of a command. Raises HomeError with what it said when it fails."""
+    done = subprocess.run(
+        [home.engine.pulumi, *arguments, "--non-interactive"],
+        input=stdin, capture_output=True, text=True, env=home.env(), check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise HomeError(f"pulumi {' '.join(arguments)} failed:\n{done.stderr.strip()}")
+    return done.stdout
+
+
+def _venv() -> Iterable[str]:
+    """The folder of this Python, so that `python -m operations` finds what it needs."""
+    return [str(Path(sys.executable).parent)] if sys.prefix != sys.base_prefix else []
+
+
+def _path(first: list[str]) -> str:
+    rest = [part for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if part not in first]
+    return os.pathsep.join([*first, *rest])
+
+
+def _write(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replace a file in one step, unless it says the same already."""
+    if path.exists() and path.read_text() == text:
+        return
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text)
+    draft.chmod(mode)
+    draft.replace(path)
+
+
+def _discard(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

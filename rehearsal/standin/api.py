@@ -1,0 +1,664 @@
+"""The accounts' REST APIs on loopback: the lists that `operations adopt` reads, and the few writes it makes.
+
+Answers have the shape of the real ones (Vercel REST API, GitHub REST API 2022-11-28), paged as they are;
+a bearer token is required. A sensitive variable's value and a GitHub secret are never returned. Documents
+are the accounts' (see `vercel`, `github`); the rules of writes are `vercel`'s own.
+"""
+
+import json
+import re
+import threading
+import zlib
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+
+from rehearsal import demo
+from rehearsal.standin import vercel
+from rehearsal.standin.account import Account, Document, new_id
+from rehearsal.standin.kinds import ServiceError
+
+Query = dict[str, str]
+Answer = tuple[int, Any]
+_CIPHERTEXT: Final = "eyJ2IjoidjIifQ=="  # what an undecrypted value looks like; holds nothing
+
+
+class AccountApi:
+    """Both APIs of one account file, while the `with` block lasts.
+
+    `vercel_url` and `github_url` stand for https://api.vercel.com and https://api.github.com. Tokens
+    default to the demo account's.
+    """
+
+    def __init__(
+        self, path: Path, *, vercel_token: str = demo.VERCEL_TOKEN, github_token: str = demo.GITHUB_TOKEN
+    ) -> None:
+        self._path = path
+        self._tokens = {"vercel": vercel_token, "github": github_token}
+
+    def __enter__(self) -> "AccountApi":
+        handler = type("Handler", (_Handler,), {"path_of_account": self._path, "tokens": self._tokens})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+        base = f"http://127.0.0.1:{self._server.server_port}"
+        self.vercel_url, self.github_url = f"{base}/vercel", f"{base}/github"
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    path_of_account: Path
+    tokens: dict[str, str]
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silent: a request's path may name what a test greps for."""
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def do_PATCH(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        self._serve()
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        url = urlsplit(self.path)
+        service, _, path = url.path.lstrip("/").partition("/")
+        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
+        links: dict[str, str] = {}
+        try:
+            status, payload = self._answer(service, "/" + path, query, json.loads(body or b"null"))
+        except ServiceError as error:
+            status, payload = error.status, _error(service, error)
+        except (ValueError, KeyError, TypeError) as error:  # the request's fault: a body of another shape
+            status, payload = 400, _error(service, ServiceError(400, "bad_request", repr(error)))
+        if isinstance(payload, _Page):
+            links, payload = payload.links(f"http://{self.headers['Host']}{url.path}", query), payload.body
+        text = b"" if status == 204 else json.dumps(payload).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json; charset=utf-8")
+        self.send_header("Content-Length", str(len(text)))
+        for name, value in links.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(text)
+
+    def _answer(self, service: str, path: str, query: Query, body: Any) -> Answer:
+        if service not in self.tokens:
+            raise ServiceError(404, "not_found", f"no service {service}")
+        if self.headers.get("Authorization") != f"Bearer {self.tokens[service]}":
+            raise ServiceError(401, "unauthorized", "Bad credentials")
+        for method, pattern, handler in _ROUTES[service]:
+            match = re.fullmatch(pattern, path)
+            if method == self.command and match:
+                account = Account(self.path_of_account, service)
+                try:
+                    with account.transaction():
+                        return handler(account, query, body, *map(unquote, match.groups()))
+                finally:
+                    account.close()
+        raise ServiceError(404, "not_found", f"{self.command} {path}: no such resource")
+
+
+def _error(service: str, error: ServiceError) -> Document:
+    if service == "github":
+        return {"message": error.message, "documentation_url": "", "status": str(error.status)}
+    return {"error": {"code": error.code, "message": error.message}}
+
+
+# --- Vercel ---------------------------------------------------------------------------------------
+
+_PROTECTION: Final = {
+    "standard_protection": "prod_deployment_urls_and_all_previews",
+    "standard_protection_new": "all_except_custom_domains",
+    "all_deployments": "all",
+    "only_preview_deployments": "preview",
+    "only_production_deployments": "production",
+}
+_SKEW: Final = {"30 minutes": 1800, "4 hours": 14400, "12 hours": 43200, "1 day": 86400, "7 days": 604800}
+# Names of the REST API that differ from the provider's (client/project.go of terraform-provider-vercel).
+_RENAMED: Final = {
+    "automaticallyExposeSystemEnvironmentVariables": "autoExposeSystemEnvs",
+    "customerSuccessCodeVisibility": "customerSupportCodeVisibility",
+    "functionFailover": "serverlessFunctionZeroConfigFailover",
+    "gitLfs": "gitLFS",
+    "ignoreCommand": "commandForIgnoringBuildStep",
+    "prioritiseProductionBuilds": "productionDeploymentsFastLane",
+}
+_RESHAPED: Final = (
+    *("buildMachineType", "gitProviderOptions", "gitRepository", "onDemandConcurrentBuilds"),
+    *("passwordProtection", "previewComments", "resourceConfig", "skewProtection", "trustedIps"),
+    "vercelAuthentication",
+)
+
+
+def _team(account: Account, query: Query) -> str | None:
+    name = query.get("teamId") or query.get("slug")
+    return next((id for id, team in account.find("team") if name in (id, team["slug"])), None)
+
+
+def _project(account: Account, query: Query, id_or_name: str) -> tuple[str, Document]:
+    return vercel.find_project(account, id_or_name, _team(account, query))
+
+
+def _vercel_page(name: str, items: Iterable[Document], query: Query, default: int) -> Document:
+    """Newest first; `until` is the creation time that the last page ended with."""
+    ordered = sorted(items, key=lambda item: -int(item["createdAt"]))
+    rest = [item for item in ordered if item["createdAt"] < int(query.get("until", 1 << 62))]
+    page = rest[: int(query.get("limit", default))]
+    more = page[-1]["createdAt"] if len(page) < len(rest) else None
+    first = page[0]["createdAt"] if page else None
+    return {name: page, "pagination": {"count": len(page), "next": more, "prev": first}}
+
+
+def _project_json(id: str, project: Document) -> Document:
+    answer = {
+        _RENAMED.get(name, name): project.get(name) for name in vercel.SETTINGS if name not in _RESHAPED
+    }
+    resources = dict(project.get("resourceConfig") or {})
+    if "functionDefaultCpuType" in resources:
+        resources["functionDefaultMemoryType"] = resources.pop("functionDefaultCpuType")
+    resources["elasticConcurrencyEnabled"] = project.get("onDemandConcurrentBuilds", False)
+    resources["buildMachineType"] = project.get("buildMachineType")
+    regions = resources.get("functionDefaultRegions") or [None]
+    return answer | {
+        "id": id,
+        "accountId": project.get("teamId"),
+        "createdAt": project["createdAt"],
+        "updatedAt": project["updatedAt"],
+        "enablePreviewFeedback": project.get("enablePreviewFeedback", project.get("previewComments")),
+        "gitProviderOptions": _git_options_json(project.get("gitProviderOptions")),
+        "link": _link_json(project.get("gitRepository")),
+        "passwordProtection": _protection_json(project.get("passwordProtection")),
+        "resourceConfig": resources,
+        "serverlessFunctionRegion": regions[0],
+        "skewProtectionMaxAge": _SKEW.get(project.get("skewProtection", ""), 0),
+        "ssoProtection": _protection_json(project.get("vercelAuthentication")),
+        "trustedIps": _protection_json(project.get("trustedIps")),
+    }
+
+
+def _protection_json(protection: Document | None) -> Document | None:
+    if not protection or protection.get("deploymentType") in (None, "none"):
+        return None
+    kept = {name: value for name, value in protection.items() if name not in ("password", "protectionMode")}
+    if mode := protection.get("protectionMode"):
+        kept["protectionMode"] = {"trusted_ip_required": "additional", "trusted_ip_optional": "exclusive"}[
+            mode
+        ]
+    return kept | {"deploymentType": _PROTECTION[protection["deploymentType"]]}
+
+
+def _git_options_json(options: Document | None) -> Document | None:
+    if not options:
+        return None
+    answer = dict(options)
+    if "createDeployments" in answer:
+        answer["createDeployments"] = "enabled" if answer["createDeployments"] else "disabled"
+    if "repositoryDispatchEvents" in answer:
+        answer["disableRepositoryDispatchEvents"] = not answer.pop("repositoryDispatchEvents")
+    return answer
+
+
+def _link_json(link: Document | None) -> Document | None:
+    if not link:
+        return None
+    org, _, repo = link["repo"].partition("/")
+    hooks = link.get("deployHooks", [])
+    return {
+        "type": link["type"],
+        "org": org,
+        "repo": repo,
+        "productionBranch": link.get("productionBranch"),
+        "deployHooks": hooks,
+    }
+
+
+def _variable_json(id: str, variable: Document, *, decrypt: bool) -> Document:
+    """A sensitive value is empty, an encrypted one readable only where decryption is asked for."""
+    clear = variable["type"] == "plain" or (variable["type"] == "encrypted" and decrypt)
+    hidden = "" if variable["type"] == "sensitive" else _CIPHERTEXT
+    return {
+        "id": id,
+        "key": variable["key"],
+        "value": variable["value"] if clear else hidden,
+        "decrypted": clear,
+        "type": variable["type"],
+        "target": variable["targets"],
+        "customEnvironmentIds": variable["customEnvironmentIds"],
+        **({"gitBranch": variable["gitBranch"]} if variable.get("gitBranch") else {}),
+        "comment": variable.get("comment") or "",
+        "createdAt": variable["createdAt"],
+        "updatedAt": variable["updatedAt"],
+    }
+
+
+def _get_project(account: Account, query: Query, _: Any, name: str) -> Answer:
+    return 200, _project_json(*_project(account, query, name))
+
+
+def _get_variables(account: Account, query: Query, _: Any, name: str) -> Answer:
+    id, _project_document = _project(account, query, name)
+    decrypt = query.get("decrypt") == "true"
+    found = [_variable_json(*each, decrypt=decrypt) for each in account.find("variable", projectId=id)]
+    return 200, _vercel_page("envs", found, query, 100)
+
+
+def _variable(account: Account, project_id: str, id: str) -> Document:
+    variable = account.get("variable", id)
+    if variable is None or variable["projectId"] != project_id:
+        raise ServiceError(404, "not_found", f"Environment Variable {id} not found")
+    return variable
+
+
+def _get_variable(account: Account, query: Query, _: Any, name: str, id: str) -> Answer:
+    project_id, _project_document = _project(account, query, name)
+    return 200, _variable_json(id, _variable(account, project_id, id), decrypt=True)
+
+
+def _from_body(body: Document) -> Document:
+    """A variable's fields as the account names them; only those that the request carries."""
+    fields = {"target": "targets", "key": "key", "value": "value", "type": "type", "comment": "comment"}
+    fields |= {"customEnvironmentIds": "customEnvironmentIds", "gitBranch": "gitBranch"}
+    found = {own: body[name] for name, own in fields.items() if name in body}
+    if "targets" in found:
+        targets = found["targets"]
+        found["targets"] = sorted([targets] if isinstance(targets, str) else targets)
+    return found
+
+
+def _put(account: Account, project_id: str, project: Document, id: str, variable: Document) -> None:
+    if not variable["targets"] and not variable["customEnvironmentIds"]:
+        raise ServiceError(400, "bad_request", "At least one of target or customEnvironmentIds is required")
+    if variable["type"] == "sensitive" and "development" in variable["targets"]:
+        raise ServiceError(400, "bad_request", "A sensitive variable cannot target development")
+    vercel.put_variable(account, project_id, project, id, variable)
+
+
+def _post_variables(account: Account, query: Query, body: Any, name: str) -> Answer:
+    project_id, project = _project(account, query, name)
+    created, failed = [], []
+    for entry in body if isinstance(body, list) else [body]:
+        fields = {"type": "encrypted", "comment": "", "targets": [], "customEnvironmentIds": []}
+        variable = {**fields, **_from_body(entry), "projectId": project_id, "createdAt": vercel.now()}
+        id = new_id("", 16)
+        if query.get("upsert") == "true":
+            id, variable = _same_scope(account, variable) or (id, variable)
+        try:
+            _put(account, project_id, project, id, variable)
+            created.append(_variable_json(id, _variable(account, project_id, id), decrypt=False))
+        except ServiceError as error:
+            if not isinstance(body, list):
+                raise
+            failed.append({"error": {"code": error.code, "message": error.message, "key": variable["key"]}})
+    answer = {"created": created if isinstance(body, list) else created[0], "failed": failed}
+    return (201 if created else 400), answer
+
+
+def _same_scope(account: Account, variable: Document) -> tuple[str, Document] | None:
+    """What an upsert overwrites: the variable of the same key, branch and targets."""
+    scope = ("projectId", "key", "targets", "customEnvironmentIds")
+    for id, other in account.find("variable", **{name: variable[name] for name in scope}):
+        if other.get("gitBranch") == variable.get("gitBranch"):
+            return id, {**other, **variable, "createdAt": other["createdAt"]}
+    return None
+
+
+def _patch_variable(account: Account, query: Query, body: Any, name: str, id: str) -> Answer:
+    project_id, project = _project(account, query, name)
+    old = _variable(account, project_id, id)
+    variable = {**old, **_from_body(body)}
+    if old["type"] == "sensitive" != variable["type"]:
+        raise ServiceError(
+            400, "bad_request", "You cannot change the type of a Sensitive Environment Variable"
+        )
+    _put(account, project_id, project, id, variable)
+    return 200, _variable_json(id, _variable(account, project_id, id), decrypt=False)
+
+
+def _delete_variable(account: Account, query: Query, _: Any, name: str, id: str) -> Answer:
+    project_id, _project_document = _project(account, query, name)
+    variable = _variable(account, project_id, id)
+    account.delete("variable", id)
+    return 200, [_variable_json(id, variable, decrypt=False)]
+
+
+def _get_domains(account: Account, query: Query, _: Any, name: str) -> Answer:
+    id, _project_document = _project(account, query, name)
+    found = [_domain_json(*each) for each in account.find("domain", projectId=id)]
+    return 200, _vercel_page("domains", found, query, 20)
+
+
+def _domain_json(domain: str, document: Document) -> Document:
+    optional = ("gitBranch", "customEnvironmentId", "redirect", "redirectStatusCode")
+    return {
+        "name": domain,
+        "apexName": ".".join(domain.split(".")[-2:]),
+        "projectId": document["projectId"],
+        **{name: document.get(name) for name in optional},
+        "createdAt": document["createdAt"],
+        "updatedAt": document["updatedAt"],
+        "verified": True,
+    }
+
+
+def _get_environments(account: Account, query: Query, _: Any, name: str) -> Answer:
+    project_id, project = _project(account, query, name)
+    team = account.get("team", project.get("teamId") or "") or {}
+    found = [
+        {
+            "id": id,
+            "slug": environment["name"],
+            "type": "preview",
+            "description": environment.get("description", ""),
+            "branchMatcher": environment.get("branchTracking"),
+            "domains": [_domain_json(*each) for each in account.find("domain", customEnvironmentId=id)],
+            "createdAt": environment["createdAt"],
+            "updatedAt": environment["updatedAt"],
+        }
+        for id, environment in account.find("environment", projectId=project_id)
+    ]
+    return 200, {"accountLimit": {"total": vercel.environment_limit(team)}, "environments": found}
+
+
+def _deployment_json(id: str, deployment: Document) -> Document:
+    return {
+        "id": id,
+        "uid": id,
+        "name": deployment["url"].rsplit("-", 2)[0],
+        "projectId": deployment["projectId"],
+        "url": deployment["url"],
+        "alias": deployment.get("domains", []),
+        "target": "production" if deployment["target"] == "production" else None,
+        "readyState": deployment["readyState"],
+        "readySubstate": deployment.get("readySubstate"),
+        "gitSource": {"type": "github", "ref": deployment.get("ref"), "sha": deployment.get("sha")},
+        "meta": deployment.get("meta", {}),
+        "createdAt": deployment["createdAt"],
+    }
+
+
+def _get_deployments(account: Account, query: Query, _: Any) -> Answer:
+    id, _project_document = _project(account, query, query.get("projectId", ""))
+    found = [_deployment_json(*each) for each in account.find("deployment", projectId=id)]
+    if "target" in query:
+        found = [each for each in found if (each["target"] or "preview") == query["target"]]
+    return 200, _vercel_page("deployments", found, query, 20)
+
+
+def _deployment(account: Account, query: Query, id: str) -> Document:
+    found = account.get("deployment", id)
+    if found is None or account.find("project", teamId=_team(account, query)) == []:
+        raise ServiceError(404, "not_found", f"The deployment {id} could not be found")
+    return found
+
+
+def _get_deployment(account: Account, query: Query, _: Any, id: str) -> Answer:
+    return 200, _deployment_json(id, _deployment(account, query, id))
+
+
+def _get_alias(account: Account, query: Query, _: Any, domain: str) -> Answer:
+    alias = account.get("alias", domain)
+    if alias is None:
+        raise ServiceError(404, "not_found", f"The alias {domain} could not be found")
+    deployment = _deployment(account, query, alias["deploymentId"])
+    return 200, {
+        "uid": domain,
+        "alias": domain,
+        "deploymentId": alias["deploymentId"],
+        "deployment": {"id": alias["deploymentId"], "url": deployment["url"]},
+        "projectId": alias["projectId"],
+        "updatedAt": alias["updatedAt"],
+    }
+
+
+def _promote(account: Account, query: Query, _: Any, name: str, id: str) -> Answer:
+    """Point every production domain at a deployment that exists, without a build."""
+    project_id, _project_document = _project(account, query, name)
+    if _deployment(account, query, id)["projectId"] != project_id:
+        raise ServiceError(404, "not_found", f"The deployment {id} could not be found")
+    vercel.promote(account, project_id, id)
+    return 201, {}
+
+
+def _get_team(account: Account, _: Query, __: Any, name: str) -> Answer:
+    for id, team in account.find("team"):
+        if name in (id, team["slug"]):
+            policy = team.get("sensitivePolicy", "default")
+            names = {"id": id, "slug": team["slug"], "name": team["name"]}
+            return 200, {
+                **names,
+                "sensitiveEnvironmentVariablePolicy": policy,
+                "billing": {"plan": team["plan"]},
+            }
+    raise ServiceError(404, "not_found", f"The team {name} could not be found")
+
+
+# --- GitHub ---------------------------------------------------------------------------------------
+
+
+class _Page:
+    """One page of a GitHub list: `page` and `per_page`, and the Link header to the next."""
+
+    def __init__(self, items: list[Any], query: Query, wrap: Callable[[list[Any]], Any]) -> None:
+        self._number, size = int(query.get("page", 1)), min(int(query.get("per_page", 30)), 100)
+        self._last = max(1, -(-len(items) // size))
+        self.body = wrap(items[(self._number - 1) * size : self._number * size])
+
+    def links(self, url: str, query: Query) -> dict[str, str]:
+        if self._number >= self._last:
+            return {}
+        named = {"next": self._number + 1, "last": self._last}
+        targets = [
+            f'<{url}?{urlencode({**query, "page": page})}>; rel="{rel}"' for rel, page in named.items()
+        ]
+        return {"Link": ", ".join(targets)}
+
+
+def _not_found() -> ServiceError:
+    return ServiceError(404, "not_found", "Not Found")
+
+
+def _time(document: Document, name: str) -> str:
+    """As the REST API writes times; documents hold them as the provider prints them."""
+    found = document.get(name)
+    if found is None:
+        return "2026-02-22T00:00:00Z"
+    return datetime.strptime(found, "%Y-%m-%d %H:%M:%S.%f +0000 UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _repository(account: Account, owner: str, name: str) -> Document:
+    found = account.get("repository", name)
+    if found is None or found.get("owner", owner).casefold() != owner.casefold():
+        raise _not_found()
+    return found
+
+
+def _environments(account: Account, owner: str, repository: str, name: str | None = None) -> list[Document]:
+    """The environments of a repository, or the one of that name in any case, else 404."""
+    _repository(account, owner, repository)
+    found = [document for _, document in account.find("environment", repository=repository)]
+    if name is None:
+        return found
+    named = [document for document in found if document["name"].casefold() == name.casefold()]
+    if not named:
+        raise _not_found()
+    return named
+
+
+def _environment_json(account: Account, environment: Document) -> Document:
+    """Rules are listed only where they exist, as GitHub does."""
+    number = zlib.crc32(f"{environment['repository']}:{environment['name']}".encode())
+    policy, rules = environment.get("deploymentBranchPolicy"), []
+    if environment.get("waitTimer"):
+        rules.append({"type": "wait_timer", "wait_timer": environment["waitTimer"]})
+    if environment.get("reviewers"):
+        reviewers = [
+            {"type": "User", "reviewer": _user_json(str(id), account.get("user", str(id)) or {})}
+            for id in environment["reviewers"].get("users", [])
+        ] + [
+            {"type": "Team", "reviewer": _team_json(str(id), account.get("team", str(id)) or {})}
+            for id in environment["reviewers"].get("teams", [])
+        ]
+        review = {"prevent_self_review": environment["preventSelfReview"], "reviewers": reviewers}
+        rules.append({"type": "required_reviewers", **review})
+    if policy:
+        rules.append({"type": "branch_policy"})
+        names = {"protected_branches": "protectedBranches", "custom_branch_policies": "customBranchPolicies"}
+        policy = {name: policy[own] for name, own in names.items()}
+    return {
+        "id": number,
+        "node_id": f"EN_{number}",
+        "name": environment["name"],
+        "protection_rules": [
+            {"id": number + i, "node_id": f"GA_{i}", **rule} for i, rule in enumerate(rules)
+        ],
+        "deployment_branch_policy": policy,
+        "can_admins_bypass": environment.get("canAdminsBypass", True),
+        "created_at": _time(environment, "created_at"),
+        "updated_at": _time(environment, "updated_at"),
+    }
+
+
+def _user_json(id: str, user: Document) -> Document:
+    return {"id": int(id), "login": user["login"], "type": "User", "site_admin": False}
+
+
+def _team_json(id: str, team: Document) -> Document:
+    slug = team.get("slug", team["name"])
+    return {"id": int(id), "name": team["name"], "slug": slug, "privacy": "closed"}
+
+
+def _get_user(account: Account, _: Query, __: Any, login: str) -> Answer:
+    for id, user in account.find("user"):
+        if user["login"].casefold() == login.casefold():
+            return 200, _user_json(id, user)
+    raise _not_found()
+
+
+def _get_github_team(account: Account, _: Query, __: Any, owner: str, slug: str) -> Answer:
+    owners = {repository.get("owner") for _, repository in account.find("repository")}
+    for id, team in account.find("team"):
+        if owner in owners and team.get("slug", team["name"]) == slug:
+            return 200, _team_json(id, team)
+    raise _not_found()
+
+
+def _get_repository(account: Account, _: Query, __: Any, owner: str, name: str) -> Answer:
+    repository = _repository(account, owner, name)
+    visibility = repository.get("visibility", "public")
+    return 200, {
+        "id": repository.get("id", zlib.crc32(name.encode())),
+        "name": name,
+        "full_name": f"{owner}/{name}",
+        "owner": {"login": owner},
+        "private": visibility != "public",
+        "visibility": visibility,
+        "default_branch": repository.get("defaultBranch", "main"),
+    }
+
+
+def _wrapped(name: str, items: list[Document], query: Query) -> Answer:
+    total = len(items)
+    return 200, _Page(items, query, lambda page: {"total_count": total, name: page})
+
+
+def _get_github_environments(account: Account, query: Query, _: Any, owner: str, name: str) -> Answer:
+    found = [_environment_json(account, each) for each in _environments(account, owner, name)]
+    return _wrapped("environments", found, query)
+
+
+def _get_github_environment(
+    account: Account, _: Query, __: Any, owner: str, name: str, environment: str
+) -> Answer:
+    return 200, _environment_json(account, _environments(account, owner, name, environment)[0])
+
+
+def _get_policies(account: Account, query: Query, _: Any, owner: str, name: str, environment: str) -> Answer:
+    stored = _environments(account, owner, name, environment)[0]["name"]
+    found = [
+        {"id": int(id), "node_id": f"BP_{id}", "name": policy["name"], "type": policy["type"]}
+        for id, policy in account.find("policy", repository=name, environment=stored)
+    ]
+    return _wrapped("branch_policies", found, query)
+
+
+def _get_entries(account: Account, query: Query, _: Any, owner: str, name: str, *rest: str) -> Answer:
+    """Secrets or variables of an environment or, without one, of the repository. Secrets have no value."""
+    *environment, plural = rest
+    _repository(account, owner, name)
+    where = _environments(account, owner, name, environment[0])[0]["name"] if environment else None
+    found = [
+        {
+            "name": entry["name"],
+            **({"value": entry["value"]} if plural == "variables" else {}),
+            "created_at": _time(entry, "created_at"),
+            "updated_at": _time(entry, "updated_at"),
+        }
+        for _, entry in account.find(plural.removesuffix("s"), repository=name, environment=where)
+    ]
+    return _wrapped(plural, found, query)
+
+
+def _get_rulesets(account: Account, query: Query, _: Any, owner: str, name: str) -> Answer:
+    _repository(account, owner, name)
+    found = [
+        {
+            "id": int(id),
+            "node_id": ruleset.get("node_id", f"RRS_{id}"),
+            "name": ruleset["name"],
+            "target": ruleset["target"],
+            "source_type": "Repository",
+            "source": f"{owner}/{name}",
+            "enforcement": ruleset["enforcement"],
+        }
+        for id, ruleset in account.find("ruleset", repository=name)
+    ]
+    return 200, _Page(found, query, list)
+
+
+_Route = tuple[str, str, Callable[..., Answer]]
+_R: Final = r"/repos/([^/]+)/([^/]+)"
+_P: Final = r"/v\d+/projects/([^/]+)"
+_ROUTES: Final[dict[str, tuple[_Route, ...]]] = {
+    "vercel": (
+        ("GET", _P, _get_project),
+        ("GET", _P + "/env", _get_variables),
+        ("POST", _P + "/env", _post_variables),
+        ("GET", _P + "/env/([^/]+)", _get_variable),
+        ("PATCH", _P + "/env/([^/]+)", _patch_variable),
+        ("DELETE", _P + "/env/([^/]+)", _delete_variable),
+        ("GET", _P + "/domains", _get_domains),
+        ("GET", _P + "/custom-environments", _get_environments),
+        ("POST", _P + "/promote/([^/]+)", _promote),
+        ("GET", r"/v\d+/deployments", _get_deployments),
+        ("GET", r"/v\d+/deployments/([^/]+)", _get_deployment),
+        ("GET", r"/v\d+/aliases/([^/]+)", _get_alias),
+        ("GET", r"/v\d+/teams/([^/]+)", _get_team),
+    ),
+    "github": (
+        ("GET", r"/users/([^/]+)", _get_user),
+        ("GET", r"/orgs/([^/]+)/teams/([^/]+)", _get_github_team),
+        ("GET", _R, _get_repository),
+        ("GET", _R + "/environments", _get_github_environments),
+        ("GET", _R + "/environments/([^/]+)", _get_github_environment),
+        ("GET", _R + "/environments/([^/]+)/deployment-branch-policies", _get_policies),
+        ("GET", _R + "/environments/([^/]+)/(secrets|variables)", _get_entries),
+        ("GET", _R + "/actions/(secrets|variables)", _get_entries),
+        ("GET", _R + "/rulesets", _get_rulesets),
+    ),
+}

@@ -1,0 +1,110 @@
+"""Makes the clone's virtual environment: `python3 -m rehearsal.venv`, run by every target of the Makefile.
+
+The environment lies in the user's cache under a hash of the requirements and the Python, so that a second
+clone is ready at once; `.venv` in the clone points to it. Uses nothing outside the standard library.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from rehearsal.cache import Progress, cache, locked
+
+CLONE: Final = Path(__file__).resolve().parent.parent
+REQUIREMENTS: Final = ("requirements.txt", "requirements-dev.txt")
+_COMPLETE: Final = "complete"  # written last: a folder without it is an interrupted attempt
+
+
+class VenvError(Exception):
+    """No virtual environment can be made; the message says what to install."""
+
+
+def ensure(progress: Progress = print) -> Path:
+    """The environment's folder, with exactly the pinned requirements. Points the clone's .venv at it."""
+    folder = cache("venv") / _digest()
+    if not _usable(folder):
+        with locked(folder.parent / "lock", progress, "another clone is preparing Python packages; waiting"):
+            if not _usable(folder):
+                progress(f"installing Python packages into {folder}")
+                shutil.rmtree(folder, ignore_errors=True)
+                _install(folder)
+                (folder / _COMPLETE).touch()
+    _link(CLONE / ".venv", folder)
+    return folder
+
+
+def _digest() -> str:
+    """The same for every clone that wants the same packages on the same Python."""
+    content = hashlib.sha256(f"{sys.version} {sys.base_prefix}".encode())
+    for name in REQUIREMENTS:
+        content.update((CLONE / name).read_bytes())
+    return content.hexdigest()[:16]
+
+
+def _usable(folder: Path) -> bool:
+    return (folder / _COMPLETE).exists() and (folder / "bin" / "python").exists()
+
+
+def _install(folder: Path) -> None:
+    files = [part for name in REQUIREMENTS for part in ("-r", str(CLONE / name))]
+    python = str(folder / "bin" / "python")
+    if uv := shutil.which("uv"):
+        _run([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(folder)])
+        _run(
+            [
+                uv,
+                "pip",
+                "install",
+                "--quiet",
+                "--require-hashes",
+                "--compile-bytecode",
+                "--python",
+                python,
+                *files,
+            ]
+        )
+        return
+    if importlib.util.find_spec("ensurepip"):
+        _run([sys.executable, "-m", "venv", str(folder)])
+    elif importlib.util.find_spec("virtualenv"):
+        _run([sys.executable, "-m", "virtualenv", "--quiet", str(folder)])
+    else:
+        raise VenvError(
+            f"{sys.executable} cannot make virtual environments. On Debian and Ubuntu: "
+            "apt-get install python3-venv; anywhere: install uv (https://docs.astral.sh/uv/)"
+        )
+    _run(
+        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", *files]
+    )
+
+
+def _run(command: list[str]) -> None:
+    # A config of the user could point at another index; the hashes decide what is installed all the same.
+    if subprocess.run(command, check=False).returncode:
+        raise VenvError(f"failed: {' '.join(command)}")
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and link.resolve() == target.resolve():
+        return
+    if link.exists() and not link.is_symlink():
+        raise VenvError(f"{link} is not a link made here; move it away")
+    draft = link.with_name(f".venv.{os.getpid()}")
+    draft.symlink_to(target)
+    draft.replace(link)
+
+
+if __name__ == "__main__":
+    if sys.version_info < (3, 11):  # noqa: UP036  whatever `python3` is, this is the first file it runs
+        sys.exit("error: Python 3.11 or newer is needed, for example: make PYTHON=python3.12 install")
+    try:
+        ensure()
+    except VenvError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted")

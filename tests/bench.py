@@ -1,0 +1,213 @@
+"""`make bench`: what a preview costs, beside an empty program in the same run. Prints; asserts nothing.
+
+Every figure is the median of several runs, and runs of the two programs alternate, so that a machine that
+slows down slows both.
+"""
+
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from rehearsal import home as homes
+from rehearsal.home import Home
+
+RUNS: Final = 7
+CLONE: Final = Path(__file__).resolve().parent.parent
+STACK: Final = "production"
+
+# Imports the same SDKs and starts the same plugins; a resource each, or the engine would not ask them anything.
+_EMPTY: Final = """
+import os
+import pulumi_github as github
+import pulumiverse_vercel as vercel
+os.environ.pop("GITHUB_TOKEN", None)
+import pulumi
+on_vercel = vercel.Provider("vercel", team="team_rehearsalPaintShare01")
+on_github = github.Provider("github", owner="paintshare-demo")
+vercel.EdgeConfig("edge", name="bench", opts=pulumi.ResourceOptions(provider=on_vercel))
+github.ActionsEnvironmentVariable(
+    "variable", repository="share-paint", environment="production", variable_name="BENCH", value="1",
+    opts=pulumi.ResourceOptions(provider=on_github),
+)
+"""
+
+# The program itself with more rows in the matrix.
+_GROWN: Final = """
+import runpy, sys
+sys.path.insert(0, {clone!r})
+import plan.variables as variables
+rows = tuple(
+    variables.Row(
+        key=f"NEXT_PUBLIC_BENCH_{{n}}", kind=variables.Class.PUBLIC, stores=(variables.Store.VERCEL,),
+        stack=variables.Need.REQUIRED, preview=variables.Need.REQUIRED, meaning="bench", derive=variables.app_url,
+    )
+    for n in range({extra})
+)
+variables.MATRIX = variables.MATRIX + rows
+runpy.run_path({clone!r} + "/__main__.py", run_name="__main__")
+"""
+
+# The same number of variables, declared one after the other.
+_FLAT: Final = """
+import pulumi
+import pulumiverse_vercel as vercel
+import pulumi_github as github
+on_vercel = vercel.Provider("vercel", team="team_rehearsalPaintShare01")
+on_github = github.Provider("github", owner="paintshare-demo")
+for n in range({count}):
+    vercel.ProjectEnvironmentVariable(
+        f"variable-{{n}}", project_id="prj_rehearsalSharePaint01", key=f"NEXT_PUBLIC_BENCH_{{n}}",
+        value="https://share-paint.app", sensitive=False, targets=["production"],
+        opts=pulumi.ResourceOptions(provider=on_vercel, delete_before_replace=True),
+    )
+"""
+
+out = Console(width=100, highlight=False)
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="paintshare-bench-") as name:
+        folder = Path(name)
+        out.print("preparing a rehearsal home with both stacks applied")
+        ours = homes.ensure(folder / "ours")
+        for stack in homes.STACKS:
+            _run([sys.executable, "-m", "operations", "adopt", "--stack", stack, "--yes"], ours)
+            _pulumi(ours, "up", "--yes", "--skip-preview", stack=stack)
+            _run([sys.executable, "-m", "operations", "adopt", "--stack", stack, "--yes"], ours)
+        empty = _with_program(ours, folder / "empty", _EMPTY)
+        _pulumi(empty, "up", "--yes", "--skip-preview")
+        _preview_table(ours, empty)
+        _import_table(ours)
+        _growth_table(ours, folder)
+    return 0
+
+
+def _preview_table(ours: Home, empty: Home) -> None:
+    times = _alternate(
+        {
+            "this program, no changes": lambda: _pulumi(ours, "preview", "--expect-no-changes"),
+            "empty program": lambda: _pulumi(empty, "preview", "--expect-no-changes"),
+        }
+    )
+    table = _table(f"preview of {STACK}, median of {RUNS}", "program", "seconds", "ratio")
+    base = times["empty program"]
+    for name, seconds in times.items():
+        table.add_row(name, f"{seconds:.2f}", f"{seconds / base:.2f}")
+    out.print(table)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    out.print(f"largest single process of all runs so far: {peak:.0f} MiB (aim of the ratio: 1.3 or less)\n")
+
+
+def _import_table(ours: Home) -> None:
+    python = [sys.executable, "-c"]
+    sdks = "import pulumi, pulumi_github, pulumiverse_vercel"
+    times = _alternate(
+        {
+            "python starts": lambda: _run([*python, "pass"], ours),
+            "and imports the SDKs": lambda: _run([*python, sdks], ours),
+            "and this program's rooms": lambda: _run(
+                [*python, f"{sdks}, plan.preflight, components.web_app, components.deployment_gate"], ours
+            ),
+        }
+    )
+    table = _table(f"imports, median of {RUNS}", "what", "seconds")
+    for name, seconds in times.items():
+        table.add_row(name, f"{seconds:.2f}")
+    out.print(table)
+    own = statistics.median(_own_time() for _ in range(RUNS))
+    out.print(f"the program itself on mocks, both stacks: {own:.2f} s (aim: less than 0.3 s)\n")
+
+
+def _own_time() -> float:
+    """Seconds that the program takes for both stacks, imports done, no engine."""
+    code = (
+        "import sys, time; from tests import builders; builders.run_program('staging');"
+        "t = time.perf_counter(); [builders.run_program(s) for s in ('staging', 'production')];"
+        "print(time.perf_counter() - t)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=CLONE, capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def _growth_table(ours: Home, folder: Path) -> None:
+    """Previews of creates: what n more variables cost here, and in a flat file."""
+    few, many = 20, 200
+    ours_few = _with_program(ours, folder / "few", _GROWN.format(clone=str(CLONE), extra=few))
+    ours_many = _with_program(ours, folder / "many", _GROWN.format(clone=str(CLONE), extra=many))
+    flat_few = _with_program(ours, folder / "flat-few", _FLAT.format(count=few))
+    flat_many = _with_program(ours, folder / "flat-many", _FLAT.format(count=many))
+    times = _alternate(
+        {
+            f"this program, {few} more": lambda: _pulumi(ours_few, "preview"),
+            f"this program, {many} more": lambda: _pulumi(ours_many, "preview"),
+            f"flat file, {few}": lambda: _pulumi(flat_few, "preview"),
+            f"flat file, {many}": lambda: _pulumi(flat_many, "preview"),
+        },
+        runs=5,
+    )
+    table = _table("growth with the number of variables, median of 5", "program", "seconds")
+    for name, seconds in times.items():
+        table.add_row(name, f"{seconds:.2f}")
+    out.print(table)
+    values = list(times.values())
+    slope, flat = ((b - a) / (many - few) * 1000 for a, b in (values[:2], values[2:]))
+    out.print(
+        f"a variable costs {slope:.1f} ms here, {flat:.1f} ms in a flat file: {slope / flat:.2f} (aim: 1.2)"
+    )
+
+
+def _alternate(jobs: Mapping[str, Callable[[], None]], runs: int = RUNS) -> dict[str, float]:
+    """Median seconds of each job; the first round warms up and does not count."""
+    times: dict[str, list[float]] = {name: [] for name in jobs}
+    for counted in range(runs + 1):
+        for name, job in jobs.items():
+            started = time.perf_counter()
+            job()
+            if counted:
+                times[name].append(time.perf_counter() - started)
+    return {name: statistics.median(seconds) for name, seconds in times.items()}
+
+
+def _with_program(source: Home, folder: Path, code: str) -> Home:
+    """A copy of the home whose program is `code` and whose stacks hold nothing."""
+    made = homes.copy(source, folder)
+    shutil.rmtree(folder / "state" / ".pulumi" / "stacks", ignore_errors=True)
+    program = folder / "program"
+    program.mkdir()
+    (program / "__main__.py").write_text(code)
+    text = (folder / "Pulumi.yaml").read_text().splitlines()
+    text[0] = "main: program"
+    (folder / "Pulumi.yaml").write_text("\n".join(text) + "\n")
+    _run([str(made.engine.pulumi), "stack", "init", STACK, "--non-interactive"], made)
+    return made
+
+
+def _pulumi(home: Home, *arguments: str, stack: str = STACK) -> None:
+    _run([str(home.engine.pulumi), *arguments, "--stack", stack, "--non-interactive"], home)
+
+
+def _run(command: list[str], home: Home) -> None:
+    done = subprocess.run(command, cwd=CLONE, env=home.env(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index else "left")
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Each component of one stack file, declared and recorded."""
+
+import inspect
+import re
+
+import pulumi
+import pulumi_github as github
+import pulumiverse_vercel as vercel
+
+from components.deployment_gate import DeploymentGate, DeploymentGateArgs
+from components.web_app import WebApp, WebAppArgs
+from plan.gate import GATE, gate_plan
+from plan.web import WEB, web_plan
+from tests.builders import StackFile
+from tests.components.recording import Recorded, record
+
+
+def web(file: StackFile) -> Recorded:
+    def program() -> None:
+        provider = vercel.Provider("on-vercel", team="team_x")
+        args = WebAppArgs(plan=web_plan(file.settings()))
+        WebApp(WEB, args, pulumi.ResourceOptions(providers=[provider]))
+
+    return record(program, file.stack)
+
+
+def gate(file: StackFile) -> Recorded:
+    def program() -> None:
+        provider = github.Provider("on-github", owner="owner")
+        args = DeploymentGateArgs(plan=gate_plan(file.settings()))
+        DeploymentGate(GATE, args, pulumi.ResourceOptions(providers=[provider]))
+
+    return record(program, file.stack)
+
+
+def properties(args: type) -> set[str]:
+    """Every property that a resource of the SDK takes, as the wire names it."""
+    names = set(inspect.signature(args).parameters)
+    return {re.sub(r"_(\w)", lambda found: found[1].upper(), name) for name in names}

@@ -1,0 +1,149 @@
+"""What tests of the real engine share: a rehearsal home of their own and the commands they run in it.
+
+Nothing here asserts what the program should do; `Result.ok` and `Result.failed` only save every test the
+same two lines.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from plan.settings import PROJECT
+from rehearsal import home
+from rehearsal.standin.account import Account
+
+TIMEOUT: Final = 300  # seconds a command may take before the test gives up on it
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command did."""
+
+    command: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        return self.stdout + self.stderr
+
+    def ok(self) -> "Result":
+        """Itself, or an assertion error with everything it said."""
+        assert self.code == 0, f"{' '.join(self.command)} ended with {self.code}:\n{self.text}"
+        return self
+
+    def failed(self) -> "Result":
+        """Itself, or an assertion error when it succeeded or died with a traceback."""
+        assert self.code != 0, f"{' '.join(self.command)} succeeded:\n{self.text}"
+        assert "Traceback" not in self.text, self.text
+        return self
+
+
+class RehearsalHome:
+    """One rehearsal home in a folder of a test: stacks, secrets and accounts that nobody else uses."""
+
+    def __init__(self, made: home.Home) -> None:
+        self.home = made
+        self.folder: Path = made.folder
+        self._accounts: dict[str, Account] = {}
+
+    def run(
+        self, *command: str, stdin: str = "", env: Mapping[str, str] | None = None, cwd: Path = home.CLONE
+    ) -> Result:
+        """Any command in the home's environment, from the clone's root. `env` is added to it."""
+        done = subprocess.run(
+            command,
+            input=stdin, capture_output=True, text=True, timeout=TIMEOUT, check=False, cwd=cwd,
+            env=self.home.env() | {"NO_COLOR": "1"} | dict(env or {}),
+        )  # fmt: skip
+        return Result(command, done.returncode, done.stdout, done.stderr)
+
+    def pulumi(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Result:
+        """A plain pulumi command, as a person in this environment would type it."""
+        return self.run("pulumi", *arguments, "--non-interactive", "--color", "never", stdin=stdin, env=env)
+
+    def operations(self, *arguments: str, stdin: str = "") -> Result:
+        """`python -m operations ...`"""
+        return self.run(sys.executable, "-m", "operations", *arguments, stdin=stdin)
+
+    def adopt(self, stack: str) -> Result:
+        return self.operations("adopt", "--stack", stack, "--yes").ok()
+
+    def up(self, stack: str, *options: str) -> Result:
+        """An update that has to succeed."""
+        return self.pulumi("up", "-s", stack, "--yes", "--skip-preview", *options).ok()
+
+    def preview_json(self, stack: str, *options: str) -> dict[str, Any]:
+        """The plan of a preview that has to succeed: `steps`, `changeSummary`, `diagnostics`."""
+        plan: dict[str, Any] = json.loads(self.pulumi("preview", "-s", stack, "--json", *options).ok().stdout)
+        return plan
+
+    def operations_planned(self, stack: str, *options: str) -> dict[str, str]:
+        """Logical name -> operation (create, update, replace, ...) of everything a preview would change."""
+        return {
+            step["urn"].split("::")[-1]: step["op"]
+            for step in self.preview_json(stack, *options).get("steps", [])
+            if step["op"] != "same"
+        }
+
+    def account(self, service: str) -> Account:
+        """The live objects of `vercel` or `github`."""
+        if service not in self._accounts:
+            self._accounts[service] = Account(self.home.account, service)
+        return self._accounts[service]
+
+    def set_config(
+        self, stack: str, key: str, value: str, *, secret: bool = False, path: bool = False
+    ) -> None:
+        """`pulumi config set`, the value through standard input."""
+        options = [*(["--secret"] if secret else ["--plaintext"]), *(["--path"] if path else [])]
+        self.pulumi("config", "set", *options, key, "-s", stack, "--raw", stdin=value).ok()
+
+    def remove_config(self, stack: str, key: str, *, path: bool = False) -> None:
+        self.pulumi("config", "rm", key, "-s", stack, *(["--path"] if path else [])).ok()
+
+    def config(self, stack: str, key: str) -> str:
+        """A value of the stack file in the clear."""
+        return self.pulumi("config", "get", key, "-s", stack).ok().stdout.removesuffix("\n")
+
+    def edit(self, stack: str, **values: Any) -> None:
+        """Write plain values of any type into the stack file, as an editor would; None removes a key."""
+        file = self.home.stack_file(stack)
+        content = yaml.safe_load(file.read_text())
+        for key, value in values.items():
+            if value is None:
+                content["config"].pop(f"{PROJECT}:{key}", None)
+            else:
+                content["config"][f"{PROJECT}:{key}"] = value
+        file.write_text(yaml.safe_dump(content))
+
+    def export(self, stack: str) -> dict[str, Any]:
+        """The stack's state as it is stored: secrets encrypted."""
+        state: dict[str, Any] = json.loads(self.pulumi("stack", "export", "-s", stack).ok().stdout)
+        return state
+
+    def resources(self, stack: str) -> dict[str, dict[str, Any]]:
+        """Logical name -> resource of the state."""
+        found = self.export(stack)["deployment"].get("resources") or []
+        return {resource["urn"].split("::")[-1]: resource for resource in found}
+
+    def outputs(self, stack: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(
+            self.pulumi("stack", "output", "--json", "--show-secrets", "-s", stack).ok().stdout
+        )
+        return found
+
+    def copy(self, folder: Path) -> "RehearsalHome":
+        """A second home that starts where this one is now."""
+        return RehearsalHome(home.copy(self.home, folder))
+
+    def close(self) -> None:
+        for account in self._accounts.values():
+            account.close()

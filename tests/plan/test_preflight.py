@@ -1,0 +1,687 @@
+"""Preflight: each mistake of a stack file is named with the command that mends it, all of them at once."""
+
+import re
+import shlex
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pulumi
+import pytest
+import typer
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from operations.__main__ import app as operations
+from plan import preflight
+from plan.settings import KNOWN_KEYS, PLACEHOLDER, Problem, parse
+from plan.variables import fingerprint, secret_keys
+from rehearsal import demo
+from rehearsal.stack_files import supabase_jwt
+from tests.builders import (
+    DEFAULTS,
+    FINGERPRINT_KEY,
+    TODAY,
+    StackFile,
+    as_text,
+    committed,
+    production,
+    stack_file,
+    staging,
+)
+
+WIDTH = 100
+
+# --- every fix can be typed as it stands -------------------------------------------------------------
+
+VERBS = typer.main.get_command(operations)
+
+
+def assert_well_formed(problem: Problem, stack: str) -> None:
+    """`pulumi config` on a known key, or an existing verb of `operations` with arguments it takes."""
+    words = shlex.split(problem.fix)
+    if words[:3] == ["python", "-m", "operations"]:
+        assert isinstance(VERBS, typer.core.TyperGroup)
+        verb = VERBS.commands[words[3]]
+        context = verb.make_context(words[3], words[4:], resilient_parsing=False)
+        assert context.params["stack"] == stack
+        keys = [context.params.get("key"), *(context.params.get("keys") or ())]
+        assert {key for key in keys if key} <= secret_keys() | {"fingerprintKey"}
+        return
+    assert words[:2] == ["pulumi", "config"], problem.fix
+    assert words[-2:] == ["--stack", stack]
+    verb_word, arguments = words[2], words[3:-2]
+    path = arguments[0] == "--path"
+    key, *value = arguments[1:] if path else arguments
+    assert len(value) == (1 if verb_word == "set" else 0), problem.fix
+    assert verb_word in ("set", "rm")
+    top = re.split(r"[.\[]", key)[0]
+    assert path == (top != key or '"' in key)
+    if verb_word == "set" or top != problem.key:
+        assert top in KNOWN_KEYS
+        assert top not in secret_keys() | {"fingerprintKey"}  # a secret is never typed into a command
+
+
+def problems_of(file: StackFile, *siblings: StackFile) -> list[Problem]:
+    report = file.check(*siblings)
+    for problem in report.problems:
+        assert_well_formed(problem, file.stack)
+    return list(report.problems)
+
+
+# --- one mistake at a time ---------------------------------------------------------------------------
+
+
+def secret(key: str, value: str) -> Callable[[StackFile], None]:
+    return lambda file: file.set_secret(key, value)
+
+
+def config(**changes: Any) -> Callable[[StackFile], None]:
+    return lambda file: file.config.update(changes)
+
+
+def without(key: str) -> Callable[[StackFile], None]:
+    return lambda file: file.drop_secret(key) if key in file.secrets else file.config.__setitem__(key, "")
+
+
+def in_the_clear(key: str) -> Callable[[StackFile], None]:
+    def change(file: StackFile) -> None:
+        file.config[key] = file.secrets.pop(key)
+
+    return change
+
+
+def changed_by_hand(file: StackFile) -> None:
+    file.secrets["SENTRY_DSN"] = "https://set-without-its-date"
+
+
+def undated(file: StackFile) -> None:
+    del file.config["rotation"]["SENTRY_DSN"]
+
+
+def misdated(file: StackFile) -> None:
+    file.config["rotation"]["SENTRY_DSN"]["date"] = "2.3.2026"
+
+
+def foreign_record(file: StackFile) -> None:
+    file.config["rotation"]["webDomain"] = {"date": "2026-01-01", "hmac": "0" * 32}
+
+
+Change = Callable[[StackFile], None]
+PEPPER = "BATTLE_PASSWORD_PEPPER"
+ANON = "NEXT_PUBLIC_SUPABASE_ANON_KEY"
+SERVICE = "SUPABASE_SERVICE_ROLE_KEY"
+OWN = f"PREVIEW_{SERVICE}"
+STG, PRD = demo.SUPABASE_REF["staging"], demo.SUPABASE_REF["production"]
+
+# mistake -> (change, key that is named, words of the text, words of the fix)
+Mistake = tuple[Change, str, str, str]
+# fmt: off
+OF_STAGING: dict[str, Mistake] = {
+    "a missing domain": (
+        without("webDomain"), "webDomain", "is missing", "config set webDomain",
+    ),
+    "a missing team": (
+        without("vercelTeam"), "vercelTeam", "is missing", "config set vercelTeam",
+    ),
+    "a missing environment": (
+        without("environment"), "environment", "is missing", "config set environment",
+    ),
+    "a missing secret": (
+        without(PEPPER), PEPPER, "is missing (secret; vercel, socket host)", f"operations set {PEPPER}",
+    ),
+    "a missing public value": (
+        without(ANON), ANON, "is missing (public; vercel)", f"config set {ANON}",
+    ),
+    "no way to page": (
+        without("SLACK_WEBHOOK_URL"), "SLACK_WEBHOOK_URL or PAGERDUTY_KEY", "one of them",
+        "operations set SLACK_WEBHOOK_URL",
+    ),
+    "a missing fingerprint key": (
+        without("fingerprintKey"), "fingerprintKey", "is missing", "operations set fingerprintKey",
+    ),
+    "a placeholder": (
+        config(socketHost="REPLACE_ME-docker-host"), "socketHost", "placeholder",
+        "config set socketHost VALUE",
+    ),
+    "a placeholder of Pulumi.yaml": (
+        config(githubOwner="REPLACE_ME-owner"), "githubOwner", "where one value serves all stacks",
+        "config set githubOwner VALUE",
+    ),
+    "a placeholder in a public value": (
+        config(NEXT_PUBLIC_SENTRY_DSN="REPLACE_ME-dsn"), "NEXT_PUBLIC_SENTRY_DSN", "placeholder",
+        "config set NEXT_PUBLIC_SENTRY_DSN VALUE",
+    ),
+    "an unknown key": (
+        config(webDomian="x.example"), "webDomian", "no key of this program", "config rm webDomian",
+    ),
+    "a wrong type": (
+        config(waitMinutes="soon"), "waitMinutes", "valid integer", "config set waitMinutes",
+    ),
+    "a secret in the clear": (
+        in_the_clear(PEPPER), PEPPER, "stands in the clear", f"operations set {PEPPER}",
+    ),
+    "the fingerprint key in the clear": (
+        in_the_clear("fingerprintKey"), "fingerprintKey", "stands in the clear",
+        "operations set fingerprintKey",
+    ),
+    "a service-role JWT for browsers": (
+        config(**{ANON: supabase_jwt("service_role", STG)}), ANON, "everybody could read it",
+        f"config set {ANON}",
+    ),
+    "a secret key for browsers": (
+        config(**{ANON: "sb_secret_abc"}), ANON, "everybody could read it", f"config set {ANON}",
+    ),
+    "a server key in another public value": (
+        config(NEXT_PUBLIC_SENTRY_DSN="sb_secret_abc"), "NEXT_PUBLIC_SENTRY_DSN", "everybody could read it",
+        "config set NEXT_PUBLIC_SENTRY_DSN",
+    ),
+    "a browser key of another project": (
+        config(**{ANON: supabase_jwt("anon", PRD)}), ANON, f"belongs to Supabase project {PRD}",
+        f"config set {ANON}",
+    ),
+    "a server key of another project": (
+        secret(SERVICE, supabase_jwt("service_role", PRD)), SERVICE, f"belongs to Supabase project {PRD}",
+        f"operations set {SERVICE}",
+    ),
+    "a browser key for servers": (
+        secret(SERVICE, "sb_publishable_x"), SERVICE, "servers need the secret one",
+        f"operations set {SERVICE}",
+    ),
+    "a value changed without its date": (
+        changed_by_hand, "SENTRY_DSN", "changed without its date", "operations stamp SENTRY_DSN",
+    ),
+    "a value set without a record": (
+        undated, "SENTRY_DSN", "without the date", "operations stamp SENTRY_DSN",
+    ),
+    "a date that is none": (
+        misdated, "SENTRY_DSN", "not YYYY-MM-DD", "operations stamp SENTRY_DSN",
+    ),
+    "a record of no secret": (
+        foreign_record, "rotation.webDomain", "no secret of the matrix",
+        "config rm --path rotation.webDomain",
+    ),
+    "a short fingerprint key": (
+        lambda f: f.secrets.update(fingerprintKey="short"), "fingerprintKey", "shorter than 32",
+        "operations set fingerprintKey",
+    ),
+    "production's Supabase in Preview": (
+        config(supabaseRef=PRD), "supabaseRef", "Preview and staging would share it",
+        "config set supabaseRef",
+    ),
+    "production's key in Preview": (
+        secret(OWN, supabase_jwt("service_role", PRD)), OWN, f"belongs to Supabase project {PRD}",
+        f"operations set {OWN}",
+    ),
+    "staging's key in Preview": (
+        lambda f: f.set_secret(OWN, f.secrets[SERVICE]), OWN, f"equals {SERVICE}", f"operations set {OWN}",
+    ),
+    "a legacy key in Preview": (
+        secret(OWN, supabase_jwt("service_role", STG)), OWN, "cannot be revoked on its own",
+        f"operations set {OWN}",
+    ),
+    "a domain with a scheme": (
+        config(webDomain="https://share-paint.app"), "webDomain", "is no domain",
+        "config set webDomain DOMAIN",
+    ),
+    "a domain in capitals": (
+        config(socketDomain="Socket.example"), "socketDomain", "is no domain",
+        "config set socketDomain DOMAIN",
+    ),
+    "a domain with a port": (
+        config(socketDomain="s.example:8443"), "socketDomain", "is no domain",
+        "config set socketDomain DOMAIN",
+    ),
+    "a domain without a dot": (
+        config(webDomain="localhost"), "webDomain", "is no domain", "config set webDomain DOMAIN",
+    ),
+    "a host that is none": (
+        config(socketHost="my-server"), "socketHost", "is no Docker host", "config set socketHost",
+    ),
+    "one port for both": (
+        config(socketHttpPort=8444), "socketHttpsPort", "equals socketHttpPort",
+        "config set socketHttpsPort PORT",
+    ),
+    "a port of the other stack": (
+        config(socketHttpsPort=8443), "socketHttpsPort", "taken by stack `production` (socketHttpsPort)",
+        "config set socketHttpsPort PORT",
+    ),
+    "a port of the other stack crosswise": (
+        config(socketHttpPort=8443), "socketHttpPort", "taken by stack `production` (socketHttpsPort)",
+        "config set socketHttpPort PORT",
+    ),
+    "a release on staging": (
+        config(release=demo.RELEASES[0]), "release", "pins production only", "config rm release",
+    ),
+    "a plan without rulesets": (
+        config(githubPlan="free", infraRepositoryVisibility="private"), "githubPlan",
+        "no environments and no rulesets", "share-paint-infra",
+    ),
+    "a team by its slug": (
+        config(vercelTeam="paintshare-demo"), "vercelTeam", "canonical id", "config set vercelTeam",
+    ),
+    "a reserved environment": (
+        config(environment="preview"), "environment", "reserved", "config set environment NAME",
+    ),
+    "Vercel's environment under another target": (
+        config(environment="production"), "environment", "reserved", "config set environment NAME",
+    ),
+    "an environment in capitals": (
+        config(environment="Staging"), "environment", "reserved or not in lower case",
+        "config set environment NAME",
+    ),
+    "the project owned twice": (
+        config(vercelProject={"gitLfs": True}), "vercelProject", "owned by stack `production`",
+        "config rm vercelProject",
+    ),
+    "the other stack's branch": (
+        config(branch="main"), "branch", "in stack `production` too", "config set branch",
+    ),
+    "the other stack's domain": (
+        config(webDomain="share-paint.app"), "webDomain", "in stack `production` too",
+        "config set webDomain",
+    ),
+    "accounts not compared": (
+        config(adoptedOn=""), "adoptedOn", "not compared yet", "operations adopt",
+    ),
+}
+OF_PRODUCTION: dict[str, Mistake] = {
+    "a placeholder in a list": (
+        config(reviewers=[{"user": "REPLACE_ME-x"}]), "reviewers[0].user", "placeholder",
+        "--path 'reviewers[0].user'",
+    ),
+    "a wrong type nested": (
+        config(reviewers=[{"user": "a", "id": "x"}]), "reviewers", "at reviewers[0].id",
+        "--path 'reviewers[0].id'",
+    ),
+    "staging's Supabase in production": (
+        config(supabaseRef=STG), "supabaseRef", "production would share it", "config set supabaseRef",
+    ),
+    "a Preview key without Preview": (
+        secret("PREVIEW_SENTRY_DSN", "x"), "PREVIEW_SENTRY_DSN", "does not own Preview",
+        "config rm PREVIEW_SENTRY_DSN",
+    ),
+    "a bad redirect": (
+        config(redirectDomains=["www.share-paint.app", "x/y"]), "redirectDomains[1]", "is no domain",
+        "--path 'redirectDomains[1]' DOMAIN",
+    ),
+    "a redirect to itself": (
+        config(redirectDomains=["share-paint.app"]), "redirectDomains", "twice",
+        "--path 'redirectDomains[0]'",
+    ),
+    "a redirect twice": (
+        config(redirectDomains=["a.example", "a.example"]), "redirectDomains", "twice",
+        "--path 'redirectDomains[0]'",
+    ),
+    "auto-assign off without a release": (
+        config(release="", previousRelease=""), "autoAssignCustomDomains", "stop being published",
+        "config set release SHA",
+    ),
+    "a release with auto-assign on": (
+        config(autoAssignCustomDomains=True), "autoAssignCustomDomains", "must be false",
+        "config set autoAssignCustomDomains false",
+    ),
+    "a release that is no SHA": (
+        config(release="v1.2.3"), "release", "no full git SHA", "config set release SHA",
+    ),
+    "a short SHA": (
+        config(previousRelease="1111111"), "previousRelease", "no full git SHA",
+        "config set previousRelease SHA",
+    ),
+    "N-1 without a release": (
+        config(release="", autoAssignCustomDomains=True), "previousRelease", "without release",
+        "config set release SHA",
+    ),
+    "N-1 equal to the release": (
+        config(previousRelease=demo.RELEASES[1]), "previousRelease", "no N-1",
+        "config set previousRelease SHA",
+    ),
+    "three reviewers": (
+        config(reviewers=[{"user": u, "id": 1} for u in "abc"]), "reviewers", "names 3",
+        "config rm --path 'reviewers[2]'",
+    ),
+    "no reviewer in production": (
+        config(reviewers=[]), "reviewers", "needs one or two", "--path 'reviewers[0].user' LOGIN",
+    ),
+    "a reviewer without a name": (
+        config(reviewers=[{"id": 1}]), "reviewers[0]", "either user or team",
+        "--path 'reviewers[0].user' LOGIN",
+    ),
+    "a reviewer with two names": (
+        config(reviewers=[{"user": "a", "team": "b", "id": 1}]), "reviewers[0]", "either user or team",
+        "--path 'reviewers[0].user' LOGIN",
+    ),
+    "a reviewer without id": (
+        config(reviewers=[{"user": "a"}]), "reviewers[0].id", "missing for a", "operations adopt",
+    ),
+    "a plan without reviewers": (
+        config(appRepositoryVisibility="private"), "githubPlan", "no required reviewers",
+        "--path 'unprotectedRepositories[0]' share-paint",
+    ),
+    "a project by its name": (
+        config(vercelProjectId="share-paint"), "vercelProjectId", "canonical id",
+        "config set vercelProjectId",
+    ),
+    "an unknown project setting": (
+        config(vercelProject={"password": "x"}), "vercelProject.password", "no project setting",
+        "config rm --path vercelProject.password",
+    ),
+    "a project setting of a wrong type": (
+        config(vercelProject={"gitLfs": "yes"}), "vercelProject.gitLfs", "true or false",
+        "--path vercelProject.gitLfs",
+    ),
+    "production without the project": (
+        config(vercelProject={}), "vercelProject", "must own the project", "operations adopt",
+    ),
+    "Preview owned twice": (
+        config(preview=True), "preview", "owned by stack `staging`", "config rm preview",
+    ),
+}
+# fmt: on
+MISTAKES: dict[str, tuple[str, Mistake]] = {
+    **{name: ("staging", mistake) for name, mistake in OF_STAGING.items()},
+    **{name: ("production", mistake) for name, mistake in OF_PRODUCTION.items()},
+}
+
+
+def other(stack: str) -> StackFile:
+    return staging() if stack == "production" else production()
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_named_by_its_key_with_the_command_that_mends_it(mistake: str) -> None:
+    stack, (change, key, text, fix) = MISTAKES[mistake]
+    file = stack_file(stack)
+    change(file)
+    found = [p for p in problems_of(file, other(stack)) if p.key == key and text in p.text]
+    assert len(found) == 1
+    assert fix in found[0].fix
+
+
+# One change that is several mistakes: the other ones are named as well.
+SEVERAL = {
+    "a short fingerprint key",  # no HMAC made with another key fits it
+    "production's key in Preview",  # and a legacy one at that
+    "Vercel's environment under another target",  # and the other stack's
+}
+
+
+@pytest.mark.parametrize("mistake", sorted(set(MISTAKES) - SEVERAL))
+def test_one_mistake_gives_one_problem(mistake: str) -> None:
+    stack, (change, *_) = MISTAKES[mistake]
+    file = stack_file(stack)
+    change(file)
+    assert len(problems_of(file, other(stack))) == 1
+
+
+@pytest.mark.parametrize("stack", ["staging", "production"])
+def test_the_rehearsals_stacks_have_no_problem_and_no_warning(stack: str) -> None:
+    report = stack_file(stack).check(other(stack))
+    assert (report.problems, report.warnings) == ((), ())
+
+
+@pytest.mark.parametrize("stack", ["staging", "production"])
+def test_the_committed_files_have_each_placeholder_named(stack: str) -> None:
+    file = committed(stack)
+    merged = {**DEFAULTS, **file.config}
+    expected = {key for key, value in merged.items() if isinstance(value, str) and PLACEHOLDER in value}
+    expected |= {"reviewers[0].user"} if "reviewers" in file.config else set()
+    named = {p.key for p in problems_of(file, committed(other(stack).stack)) if "placeholder" in p.text}
+    assert named == expected
+    assert len(named) > 8
+
+
+@pytest.mark.parametrize("stack", ["staging", "production"])
+def test_the_committed_files_lack_only_secrets_placeholders_and_the_comparison(stack: str) -> None:
+    for problem in problems_of(committed(stack), committed(other(stack).stack)):
+        left = "placeholder" in problem.text or problem.key in (
+            "adoptedOn",
+            "SLACK_WEBHOOK_URL or PAGERDUTY_KEY",
+        )
+        assert left or problem.key in secret_keys() | {"fingerprintKey"} or problem.key == "githubPlan"
+
+
+# --- the same secret in both stacks ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("theirs", ["SENTRY_DSN", "BATTLE_PASSWORD_PEPPER"])
+def test_a_secret_of_the_other_stack_is_seen_by_its_hmac_under_any_key(theirs: str) -> None:
+    file, sibling = staging(), production()
+    file.set_secret("SENTRY_DSN", sibling.secrets[theirs])
+    [found] = problems_of(file, sibling)
+    assert found.key == "SENTRY_DSN"
+    assert f"same secret as {theirs} of stack `production`" in found.text
+
+
+def test_preview_shares_secrets_with_staging_without_a_problem() -> None:
+    assert problems_of(staging(), production()) == []
+
+
+def test_a_sibling_whose_hmacs_cannot_be_read_is_said_aloud() -> None:
+    loaded = staging().loaded(production())
+    blind = loaded.settings.siblings[0].model_copy(update={"hmacs": None})
+    unread = loaded.settings.model_copy(update={"siblings": (blind,)})
+    report = preflight.check(type(loaded)(settings=unread, problems=()), TODAY)
+    assert report.problems == ()
+    assert any("not checked" in warning and "production" in warning for warning in report.warnings)
+
+
+def test_stacks_on_different_hosts_may_use_the_same_ports() -> None:
+    ports = {"socketHttpPort": 80, "socketHttpsPort": 443}
+    file, sibling = staging(**ports, socketHost="ssh://a"), production(**ports, socketHost="ssh://b")
+    assert problems_of(file, sibling) == []
+    sibling.config["socketHost"] = "ssh://a"
+    assert {p.key for p in problems_of(file, sibling)} == {"socketHttpPort", "socketHttpsPort"}
+
+
+def test_protections_given_up_knowingly_are_no_problem() -> None:
+    file = production(
+        githubPlan="team", appRepositoryVisibility="private", unprotectedRepositories=["share-paint"]
+    )
+    assert problems_of(file, staging()) == []
+
+
+def test_settings_that_are_sound_in_two_ways_are_accepted() -> None:
+    changes: list[dict[str, Any]] = [
+        {"autoAssignCustomDomains": True, "release": "", "previousRelease": ""},
+        {"previousRelease": ""},
+        {"reviewers": [{"team": "infra-owners", "id": 2001}]},
+        {"redirectDomains": []},
+        {"socketHost": "tcp://10.0.0.1:2376"},
+        {"vercelProject": {"framework": "nextjs", "gitLfs": False, "resourceConfig": {"fluid": True}}},
+    ]
+    for change in changes:
+        assert problems_of(production(**change), staging()) == []
+    assert problems_of(staging(vercelTarget="branch"), production()) == []
+
+
+def test_legacy_supabase_keys_are_accepted_with_a_warning() -> None:
+    file = staging(**{ANON: supabase_jwt("anon", STG)})
+    file.set_secret(SERVICE, supabase_jwt("service_role", STG))
+    report = file.check(production())
+    assert report.problems == ()
+    [warning] = report.warnings
+    assert ANON in warning
+    assert SERVICE in warning
+    assert "legacy" in warning
+
+
+# --- age ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("age", "word"),
+    [(0, None), (74, None), (75, "due soon"), (89, "due soon"), (90, "OVERDUE"), (4000, "OVERDUE")],
+)
+def test_age_warns_from_75_days_loudly_from_90_and_never_blocks(age: int, word: str | None) -> None:
+    file = staging()
+    file.set_secret("SENTRY_DSN", file.secrets["SENTRY_DSN"], on=TODAY - timedelta(days=age))
+    report = file.check(production())
+    assert report.problems == ()
+    if word is None:
+        assert report.warnings == ()
+        return
+    [warning] = report.warnings
+    assert word in warning
+    assert f"SENTRY_DSN ({age} days)" in warning
+    assert "python -m operations set" in warning
+
+
+def test_leftover_import_ids_are_a_warning_that_names_their_number() -> None:
+    report = staging(adopt={"web-project": "x", "web-domain-y": "z"}).check(production())
+    assert report.problems == ()
+    assert any(warning.startswith("adopt: 2 import ids") for warning in report.warnings)
+
+
+# --- many at once ------------------------------------------------------------------------------------
+
+
+def with_many_mistakes() -> StackFile:
+    file = production(
+        oops="1", waitMinutes="soon", reviewers=[{"user": "a", "id": 1}] * 3, release="v1", adoptedOn="",
+        webDomain="https://share-paint.app", socketHost="my-server", supabaseRef=STG,
+        githubOwner="REPLACE_ME-github-owner", vercelProject={"password": "x"},
+    )  # fmt: skip
+    changed_by_hand(file)
+    file.drop_secret(PEPPER)
+    in_the_clear("DISCORD_WEBHOOK_URL")(file)
+    file.config[ANON] = supabase_jwt("service_role", PRD)
+    return file
+
+
+def test_many_mistakes_at_once_are_all_in_one_block() -> None:
+    file = with_many_mistakes()
+    report = file.check(staging())
+    named = {p.key for p in report.problems}
+    assert named == {
+        "oops", "waitMinutes", "reviewers", "webDomain", "githubOwner", "supabaseRef", "release",
+        "socketHost", "adoptedOn", "vercelProject.password", "SENTRY_DSN", PEPPER,
+        "DISCORD_WEBHOOK_URL", ANON,
+    }  # fmt: skip
+    text = report.error_text()
+    assert text.startswith(f"stack `production` has {len(report.problems)} problems; nothing was touched.")
+    for number, problem in enumerate(report.problems, 1):
+        assert re.search(rf"^ *{number}\. {re.escape(problem.key)}: ", text, re.MULTILINE)
+        assert f"-> {problem.fix}\n" in text + "\n"
+
+
+@pytest.mark.parametrize("file", [with_many_mistakes(), committed("staging"), committed("production")])
+def test_the_block_is_at_most_100_columns_wide_and_no_command_is_broken(file: StackFile) -> None:
+    report = file.check(other(file.stack))
+    lines = report.error_text().splitlines()
+    fixes = {f"-> {problem.fix}" for problem in report.problems}
+    for line in lines:
+        assert len(line) <= WIDTH or line.strip() in fixes
+    assert fixes <= {line.strip() for line in lines}
+    assert not any(line != line.rstrip() for line in lines)
+
+
+def test_one_problem_is_counted_in_the_singular() -> None:
+    assert staging(webDomain="").check(production()).error_text().startswith("stack `staging` has 1 problem;")
+
+
+def test_the_comparison_lists_what_may_exist_already() -> None:
+    text = staging(adoptedOn="").check(production()).error_text()
+    for words in (
+        "Vercel domain: staging.share-paint.app",
+        "GitHub environment: share-paint:staging",
+        "(preview)",
+    ):
+        assert words in text
+
+
+def test_one_broken_record_does_not_make_every_secret_look_undated() -> None:
+    file = staging()
+    file.config["rotation"]["SENTRY_DSN"] = {"date": "2026-01-01"}
+    [found] = problems_of(file, production())
+    assert found.key == "rotation"
+
+
+# --- enforce -----------------------------------------------------------------------------------------
+
+
+def test_enforce_ends_the_program_with_the_block_and_no_traceback() -> None:
+    with pytest.raises(pulumi.RunError) as raised:
+        preflight.enforce(staging(webDomain="").loaded(production()), TODAY)
+    assert "webDomain: is missing" in str(raised.value)
+
+
+def test_enforce_hands_over_sound_settings_and_logs_each_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", logged.append)
+    file = staging(adopt={"web-domain-x": "id"})
+    assert preflight.enforce(file.loaded(production()), TODAY).stack == "staging"
+    assert len(logged) == 1
+
+
+# --- adoption can run before the rest is right -------------------------------------------------------
+
+
+def test_adoption_is_held_up_only_by_the_ids_and_names_it_looks_up() -> None:
+    file = staging(
+        adoptedOn="", githubOwner="REPLACE_ME-x", vercelProjectId="", socketHost="", supabaseRef=""
+    )
+    file.drop_secret(PEPPER)
+    assert {p.key for p in preflight.blocking_for_adoption(file.loaded())} == {
+        "githubOwner",
+        "vercelProjectId",
+    }
+    assert preflight.blocking_for_adoption(staging(adoptedOn="").loaded()) == []
+
+
+# --- whatever the file holds -------------------------------------------------------------------------
+
+CANARY = "c4n4ry"
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.dates().map(str),
+    st.sampled_from(["", "{}", "[]", "REPLACE_ME", "share-paint.app", "[[", '{"a": 1}', '[{"user": "x"}]']),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=6,
+    ).map(as_text),
+)  # fmt: skip
+PLAIN_KEYS = sorted(KNOWN_KEYS - secret_keys() - {"fingerprintKey"})
+SECRET_KEYS = sorted(secret_keys() | {"fingerprintKey"})
+SECRET_VALUES = st.builds(
+    lambda shape, tail: shape.format(CANARY + tail),
+    st.sampled_from(
+        ["{}", "sb_secret_{}", "https://{}@sentry.example", "{}.x.y", "sb_publishable_{}", " {} ", '"{}"']
+    ),
+    st.text(alphabet="abcdef\"'%$\\\n", max_size=8),
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    stack=st.sampled_from(["staging", "production"]),
+    plain=st.dictionaries(st.sampled_from(PLAIN_KEYS) | st.text(max_size=8), VALUES, max_size=8),
+    secrets=st.dictionaries(st.sampled_from(SECRET_KEYS), SECRET_VALUES, max_size=6),
+    clear=st.sets(st.sampled_from(SECRET_KEYS)),
+    bare=st.booleans(),
+)
+@example(stack="staging", plain={}, secrets={"SENTRY_DSN": CANARY}, clear={"SENTRY_DSN"}, bare=False)
+@example(stack="staging", plain={"rotation": "9"}, secrets={SERVICE: "a.e30.c4n4ry"}, clear=set(), bare=True)
+def test_whatever_the_file_holds_nothing_is_raised_and_no_secret_is_shown(
+    stack: str, plain: dict[str, Any], secrets: dict[str, str], clear: set[str], bare: bool
+) -> None:
+    base = {} if bare else BASE[stack].raw()
+    raw = {**base, **{k: v for k, v in plain.items() if k not in SECRET_KEYS}, **secrets}
+    sibling = BASE["production" if stack == "staging" else "staging"].sibling()
+    report = preflight.check(parse(stack, raw, set(raw) & (set(SECRET_KEYS) - clear), [sibling]), TODAY)
+    text = report.error_text() + "\n".join(report.warnings) + repr(report)
+    assert CANARY not in text
+    for problem in report.problems:
+        assert shlex.split(problem.fix)
+
+
+BASE = {"staging": staging(), "production": production()}
+
+
+def test_a_record_never_holds_what_the_value_could_be_guessed_from() -> None:
+    file = staging()
+    assert (
+        fingerprint(FINGERPRINT_KEY, file.secrets["SENTRY_DSN"])
+        == file.config["rotation"]["SENTRY_DSN"]["hmac"]
+    )
+    assert not any(value in str(file.config) for value in file.secrets.values())

@@ -1,0 +1,131 @@
+"""Protection rows: what each GitHub plan can enforce, and who may deploy what (plan §1, §2)."""
+
+import pytest
+
+from plan.protection import (
+    APP_CHECKS,
+    INFRA_CHECKS,
+    Capability,
+    EnvironmentRule,
+    Ruleset,
+    capability,
+    environment_rules,
+    repositories,
+    rulesets,
+)
+from tests.builders import StackFile, production, staging
+
+ALL, NONE = (
+    Capability(environments=True, reviewers=True, rulesets=True),
+    Capability(environments=False, reviewers=False, rulesets=False),
+)
+NO_REVIEWERS = Capability(environments=True, reviewers=False, rulesets=True)
+
+
+def rules(file: StackFile) -> dict[str, EnvironmentRule]:
+    return {f"{rule.repository}:{rule.name}": rule for rule in environment_rules(file.settings())}
+
+
+def refs(file: StackFile) -> dict[str, Ruleset]:
+    return {f"{rule.repository}:{rule.ref}": rule for rule in rulesets(file.settings())}
+
+
+@pytest.mark.parametrize(
+    ("plan", "private"), [("free", NONE), ("pro", NO_REVIEWERS), ("team", NO_REVIEWERS), ("enterprise", ALL)]
+)
+def test_a_plan_protects_public_repositories_wholly_and_private_ones_by_its_price(
+    plan: str, private: Capability
+) -> None:
+    assert capability(plan, "public") == ALL
+    assert capability(plan, "private") == private
+
+
+def test_the_required_checks_are_the_plans() -> None:
+    assert APP_CHECKS == ("lint", "type-check", "test", "build", "pai16-ci-gate")
+
+
+def test_staging_has_its_own_environment_and_preview_in_both_repositories() -> None:
+    assert set(rules(staging())) == {
+        "share-paint:staging", "share-paint:preview",
+        "share-paint-infra:staging", "share-paint-infra:preview",
+    }  # fmt: skip
+    assert set(rules(production())) == {"share-paint:production", "share-paint-infra:production"}
+
+
+@pytest.mark.parametrize("repository", ["share-paint", "share-paint-infra"])
+def test_production_deploys_main_and_version_tags_after_an_approval_that_nobody_gives_himself(
+    repository: str,
+) -> None:
+    rule = rules(production(waitMinutes=5))[f"{repository}:production"]
+    assert [r.name for r in rule.reviewers] == ["mina-release", "infra-owners"]
+    assert (rule.prevent_self_review, rule.admins_bypass, rule.wait_minutes) == (True, False, 5)
+    assert (rule.branches, rule.tags) == (("main",), ("v*",))
+
+
+def test_staging_deploys_develop_alone_and_without_asking() -> None:
+    rule = rules(staging())["share-paint:staging"]
+    assert (rule.branches, rule.tags, rule.reviewers) == (("develop",), (), ())
+    # Stated as forbidden where no reviewer is, it would differ for ever (FACTS).
+    assert (rule.prevent_self_review, rule.admins_bypass) == (False, True)
+
+
+def test_every_ref_may_deploy_to_preview() -> None:
+    rule = rules(staging(waitMinutes=5))["share-paint:preview"]
+    assert (rule.branches, rule.tags, rule.reviewers, rule.wait_minutes) == ((), (), (), 0)
+
+
+@pytest.mark.parametrize("plan", ["pro", "team"])
+def test_a_plan_without_reviewers_gets_rules_that_ask_for_nothing_it_drops(plan: str) -> None:
+    file = production(githubPlan=plan, appRepositoryVisibility="private", waitMinutes=5)
+    rule = rules(file)["share-paint:production"]
+    assert (rule.reviewers, rule.wait_minutes, rule.prevent_self_review, rule.admins_bypass) == (
+        (),
+        0,
+        False,
+        True,
+    )
+    assert rules(file)["share-paint-infra:production"].reviewers  # public: not weakened with the other
+
+
+def test_a_free_plan_gets_no_environment_and_no_ruleset_for_a_private_repository() -> None:
+    file = production(githubPlan="free", appRepositoryVisibility="private")
+    assert {rule.repository for rule in environment_rules(file.settings())} == {"share-paint-infra"}
+    assert {rule.repository for rule in rulesets(file.settings())} == {"share-paint-infra"}
+
+
+def test_a_ruleset_names_a_full_ref_and_never_a_bare_name() -> None:
+    # A bare name passes the preview and fails at `up` (FACTS).
+    assert set(refs(staging())) == {"share-paint:refs/heads/develop", "share-paint-infra:refs/heads/develop"}
+    assert set(refs(production())) == {
+        "share-paint:refs/heads/main", "share-paint:refs/tags/v*",
+        "share-paint-infra:refs/heads/main", "share-paint-infra:refs/tags/v*",
+    }  # fmt: skip
+
+
+def test_a_branch_demands_its_repositorys_checks_and_the_stacks_approvals() -> None:
+    app, infra = (
+        refs(production())["share-paint:refs/heads/main"],
+        refs(production())["share-paint-infra:refs/heads/main"],
+    )
+    assert (app.checks, app.approvals) == (APP_CHECKS, 2)
+    assert (infra.checks, infra.approvals) == (INFRA_CHECKS, 2)
+    assert refs(staging())["share-paint:refs/heads/develop"].approvals == 1
+
+
+def test_a_tag_demands_no_checks_because_a_merge_commit_has_none() -> None:
+    tag = refs(production())["share-paint:refs/tags/v*"]
+    assert (tag.checks, tag.approvals) == ((), 0)
+
+
+def test_the_release_app_passes_the_branch_ruleset_of_this_programs_repository_only() -> None:
+    bypass = {name: rule.bypass_app for name, rule in refs(production(releaseAppId=77)).items()}
+    assert {name for name, app in bypass.items() if app} == {"share-paint-infra:refs/heads/main"}
+    assert bypass["share-paint-infra:refs/heads/main"] == 77
+
+
+def test_without_a_release_app_nobody_passes() -> None:
+    assert not any(rule.bypass_app for rule in refs(production(releaseAppId=0)).values())
+
+
+def test_the_gate_covers_the_apps_repository_and_this_programs() -> None:
+    assert [r.name for r in repositories(production().settings())] == ["share-paint", "share-paint-infra"]

@@ -1,0 +1,186 @@
+"""The first live run, practised: what exists is adopted, nothing of it is lost or made twice."""
+
+from collections import Counter
+from typing import Any
+
+from rehearsal import demo
+from tests.harness import RehearsalHome
+
+PROJECT = ("project", demo.VERCEL_PROJECT_ID)
+UNRELATED = "NEXT_PUBLIC_ANALYTICS_ID"
+
+
+def _project(home: RehearsalHome) -> dict[str, Any]:
+    found = home.account("vercel").get(*PROJECT)
+    assert found is not None
+    return {name: value for name, value in found.items() if name != "updatedAt"}
+
+
+def _variables(home: RehearsalHome) -> list[dict[str, Any]]:
+    return [document for _, document in home.account("vercel").find("variable")]
+
+
+def _changed(home: RehearsalHome, stack: str, name: str) -> set[str]:
+    steps = home.preview_json(stack)["steps"]
+    found = [step for step in steps if step["urn"].endswith(f"::{name}") and step.get("detailedDiff")]
+    return {path for step in found for path in step["detailedDiff"]}
+
+
+def test_the_project_is_imported_and_only_stated_settings_change(adopted_home: RehearsalHome) -> None:
+    planned = adopted_home.preview_json("production")
+
+    assert planned["changeSummary"]["import"] > 0
+    assert {"delete", "replace", "create-replacement"}.isdisjoint(planned["changeSummary"])
+    ops = [step["op"] for step in planned["steps"] if step["urn"].endswith("::web-project")]
+    assert ops[0] == "import"
+    assert _changed(adopted_home, "production", "web-project") == {
+        "autoAssignCustomDomains",
+        "automaticallyExposeSystemEnvironmentVariables",
+    }
+
+
+def test_after_up_the_project_differs_in_the_stated_settings_only(adopted_home: RehearsalHome) -> None:
+    before = _project(adopted_home)
+    adopted_home.up("production")
+    after = _project(adopted_home)
+
+    differs = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert differs == {"autoAssignCustomDomains", "automaticallyExposeSystemEnvironmentVariables"}
+
+
+def test_a_project_adopted_without_stated_changes_is_not_written_at_all(adopted_home: RehearsalHome) -> None:
+    adopted_home.edit("production", release=None, previousRelease=None, autoAssignCustomDomains=None)
+    adopted_home.remove_config(
+        "production", "vercelProject.automaticallyExposeSystemEnvironmentVariables", path=True
+    )
+    before = adopted_home.account("vercel").get(*PROJECT)
+    adopted_home.up("production")
+
+    assert adopted_home.account("vercel").get(*PROJECT) == before
+
+
+def test_staging_leaves_the_project_and_everything_of_production_untouched(
+    adopted_home: RehearsalHome,
+) -> None:
+    vercel, github = adopted_home.account("vercel"), adopted_home.account("github")
+    before = vercel.get(*PROJECT)
+    last = {service.service: service.calls()[-1][0] for service in (vercel, github)}
+    adopted_home.up("staging")
+
+    assert vercel.get(*PROJECT) == before
+    touched = [id for _, _, kind, id in vercel.calls(last["vercel"]) if kind == "variable"]
+    targets = [target for id in touched for target in (vercel.get("variable", id) or {}).get("targets", [])]
+    assert touched
+    assert "production" not in targets
+    assert not [id for _, _, _, id in github.calls(last["github"]) if "roduction" in id or "main" in id]
+
+
+def test_no_variable_exists_twice_and_hand_made_ones_keep_their_ids(adopted_home: RehearsalHome) -> None:
+    hand_made = {id for id, _ in adopted_home.account("vercel").find("variable")}
+    unrelated = [v for v in _variables(adopted_home) if v["key"] == UNRELATED]
+    for stack in ("staging", "production"):
+        adopted_home.up(stack)
+
+    places = Counter(
+        (v["key"], v.get("gitBranch"), place)
+        for v in _variables(adopted_home)
+        for place in [*v.get("targets", []), *v.get("customEnvironmentIds", [])]
+    )
+    assert places
+    assert set(places.values()) == {1}
+    assert hand_made <= {id for id, _ in adopted_home.account("vercel").find("variable")}
+    assert [v for v in _variables(adopted_home) if v["key"] == UNRELATED] == unrelated
+
+
+def test_a_variable_on_several_targets_is_split_before_and_both_parts_are_adopted(
+    rehearsal_home: RehearsalHome,
+) -> None:
+    key = "NEXT_PUBLIC_SUPABASE_URL"
+    (id, before), *others = rehearsal_home.account("vercel").find("variable", key=key)
+    assert sorted(before["targets"]) == ["preview", "production"]
+    assert not others
+    said = rehearsal_home.adopt("staging").stdout
+
+    assert f"split   {key}" in said
+    parts = {tuple(v["targets"]): i for i, v in rehearsal_home.account("vercel").find("variable", key=key)}
+    assert parts[("production",)] == id
+    assert set(parts) == {("production",), ("preview",)}
+    values = {v["value"] for v in _variables(rehearsal_home) if v["key"] == key}
+    assert values == {before["value"]}  # nothing changes for anybody until `up`
+    assert rehearsal_home.operations_planned("staging")[f"web-variable-{key}-preview"] == "update"
+
+
+def test_a_variable_that_must_become_sensitive_is_announced_deleted_and_made_once(
+    rehearsal_home: RehearsalHome,
+) -> None:
+    key = "SUPABASE_SERVICE_ROLE_KEY"
+    ((id, before),) = rehearsal_home.account("vercel").find("variable", key=key)
+    assert before["type"] == "encrypted"
+    declined = rehearsal_home.operations("adopt", "--stack", "production", "--rehearsal").failed()
+    assert f"delete  variable {key} (production)" in declined.stdout
+    assert rehearsal_home.account("vercel").get("variable", id) == before  # nothing happens before the answer
+
+    rehearsal_home.adopt("production")
+    assert rehearsal_home.account("vercel").get("variable", id) is None
+    rehearsal_home.up("production")
+    (after,) = (v for v in _variables(rehearsal_home) if v["key"] == key and v["targets"] == ["production"])
+    assert after["type"] == "sensitive"
+
+
+def test_without_a_comparison_one_message_names_all_that_exists_and_the_command(
+    rehearsal_home: RehearsalHome,
+) -> None:
+    vercel = rehearsal_home.account("vercel").dump()
+    refused = rehearsal_home.pulumi("up", "-s", "production", "--yes", "--skip-preview").failed()
+
+    assert "python -m operations adopt --stack production" in refused.text
+    for name in (
+        "NEXT_PUBLIC_SUPABASE_URL (production)",
+        "NEXT_PUBLIC_APP_URL (production)",
+        "NEXT_PUBLIC_SENTRY_DSN (production)",
+        "SUPABASE_SERVICE_ROLE_KEY (production)",
+        "share-paint.app",
+        "share-paint:production",
+        "Vercel project: share-paint",
+    ):
+        assert name in refused.text.replace("\n", " "), name
+    assert refused.text.split("Diagnostics:")[1].count("error:") == 1
+    assert rehearsal_home.account("vercel").dump() == vercel
+
+
+def test_adopting_again_changes_nothing_and_after_the_first_up_removes_the_ids(
+    adopted_home: RehearsalHome,
+) -> None:
+    file = adopted_home.home.stack_file("production")
+    before, accounts = file.read_text(), adopted_home.account("vercel").dump()
+    adopted_home.adopt("production")
+    assert file.read_text() == before
+    assert adopted_home.account("vercel").dump() == accounts
+
+    adopted_home.up("production")
+    assert "import ids are in place" in adopted_home.pulumi("preview", "-s", "production").ok().text
+    adopted_home.adopt("production")
+    assert "paintshare:adopt:" not in file.read_text()
+    adopted_home.pulumi("preview", "-s", "production", "--expect-no-changes").ok()
+
+
+def test_the_environment_that_vercels_integration_made_is_the_one_that_is_protected(
+    adopted_home: RehearsalHome,
+) -> None:
+    adopted_home.up("production")
+    found = [
+        document
+        for _, document in adopted_home.account("github").find("environment", repository="share-paint")
+        if document["name"].lower() == "production"
+    ]
+    assert len(found) == 1
+    assert found[0]["reviewers"]
+
+
+def test_the_production_domain_serves_the_pinned_release(applied_home: RehearsalHome) -> None:
+    alias = applied_home.account("vercel").get("alias", demo.PRODUCTION_DOMAIN)
+    assert alias is not None
+    deployment = applied_home.account("vercel").get("deployment", alias["deploymentId"])
+    assert deployment is not None
+    assert deployment["sha"] == demo.RELEASES[1]
+    assert applied_home.outputs("production")["servedDeployment"] == alias["deploymentId"]

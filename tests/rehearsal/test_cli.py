@@ -1,0 +1,182 @@
+"""The rehearsal's command line, and the whole rehearsal that `make rehearse` runs."""
+
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rehearsal import home, scenario
+from rehearsal.standin.drift import DRIFTS
+from tests.harness import RehearsalHome, Result
+
+
+def cli(folder: Path, *arguments: str) -> Result:
+    """`python -m rehearsal`, from the clone's root and without the rehearsal's own environment."""
+    command = (sys.executable, "-m", "rehearsal", "--home", str(folder), *arguments)
+    done = subprocess.run(
+        command, cwd=home.CLONE, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    return Result(command, done.returncode, done.stdout, done.stderr)
+
+
+def test_env_prints_nothing_but_what_a_shell_can_evaluate_even_while_it_prepares(
+    rehearsal_home: RehearsalHome,
+) -> None:
+    (rehearsal_home.folder / "ready").unlink()
+    for progress in ("preparing the rehearsal", ""):
+        shown = cli(rehearsal_home.folder, "env").ok()
+        assert shown.stderr.startswith(progress)
+        assert bool(shown.stderr) == bool(progress)
+        assert all(line.startswith(("export ", "unset ")) for line in shown.stdout.splitlines())
+
+
+def test_plain_pulumi_commands_work_from_the_clones_root_after_eval(applied_home: RehearsalHome) -> None:
+    python = shlex.join([sys.executable, "-m", "rehearsal", "--home", str(applied_home.folder), "env"])
+    graph = applied_home.folder / "graph.dot"
+    lines = [
+        "set -e",
+        f'eval "$({python})"',
+        "pulumi preview -s staging --expect-no-changes",
+        "pulumi config set battle off -s staging",
+        "pulumi up -s staging --yes --skip-preview",
+        f"pulumi stack graph -s staging {graph}",
+        "printf secret | pulumi config set --secret --path 'adopt.nested' -s staging",
+        "python -m operations --help",
+    ]
+    done = subprocess.run(
+        ["/bin/sh", "-c", "\n".join(lines)], cwd=home.CLONE, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "web-feature-battle" in graph.read_text()
+    assert "web-feature-battle" in done.stdout
+    assert "secure:" in applied_home.home.stack_file("staging").read_text().split("nested")[1]
+
+
+def test_status_shows_stacks_accounts_and_engine_within_a_hundred_columns(
+    rehearsal_home: RehearsalHome,
+) -> None:
+    shown = cli(rehearsal_home.folder, "status").ok()
+    for word in (
+        "staging",
+        "production",
+        "never applied",
+        "project",
+        "vercel",
+        "github",
+        "variable",
+        "Engine",
+    ):
+        assert word in shown.stdout
+    tables = [line for line in shown.stdout.splitlines() if not line.startswith(("Engine", "Home"))]
+    assert max(len(line) for line in tables) <= 100
+
+
+def test_status_of_no_rehearsal_makes_none(tmp_path: Path) -> None:
+    shown = cli(tmp_path / "none", "status").ok()
+    assert "make rehearse" in shown.stdout
+    assert not (tmp_path / "none").exists()
+
+
+def test_reset_without_a_terminal_wants_a_clear_yes(rehearsal_home: RehearsalHome) -> None:
+    shown = cli(rehearsal_home.folder, "reset").failed()
+    assert "--yes" in shown.stderr
+    assert rehearsal_home.folder.exists()
+    cli(rehearsal_home.folder, "reset", "--yes").ok()
+    assert not rehearsal_home.folder.exists()
+    assert "nothing to reset" in cli(rehearsal_home.folder, "reset").ok().stdout
+
+
+def test_reset_leaves_a_folder_alone_that_it_did_not_make(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("mine")
+    shown = cli(tmp_path, "reset", "--yes").failed()
+    assert "was not made by the rehearsal" in shown.stderr
+    assert (tmp_path / "letter.txt").exists()
+
+
+def test_drift_without_a_name_lists_them_all_and_changes_nothing(rehearsal_home: RehearsalHome) -> None:
+    before = rehearsal_home.account("vercel").dump()
+    shown = cli(rehearsal_home.folder, "drift").ok()
+    assert [line.split()[0] for line in shown.stdout.splitlines()] == list(DRIFTS)
+    assert rehearsal_home.account("vercel").dump() == before
+
+
+def test_drift_changes_the_account_and_says_how_to_see_it(rehearsal_home: RehearsalHome) -> None:
+    before = rehearsal_home.account("vercel").dump()
+    shown = cli(rehearsal_home.folder, "drift", "skew-protection").ok()
+    assert "pulumi preview --refresh" in shown.stdout
+    assert rehearsal_home.account("vercel").dump() != before
+
+
+def test_a_drift_that_nobody_knows_is_refused_with_the_names(rehearsal_home: RehearsalHome) -> None:
+    shown = cli(rehearsal_home.folder, "drift", "no-such").failed()
+    assert "app-url" in shown.stderr
+
+
+def test_a_drift_of_what_is_not_there_yet_says_so(rehearsal_home: RehearsalHome) -> None:
+    shown = cli(rehearsal_home.folder, "drift", "domain-removed").failed()
+    assert "apply staging first" in shown.stderr
+
+
+def test_a_python_without_the_requirements_starts_again_in_the_clones_venv(tmp_path: Path) -> None:
+    shutil.copytree(home.CLONE / "rehearsal", tmp_path / "rehearsal")
+    bare = [sys.executable, "-S", "-m", "rehearsal", "drift"]  # -S hides what is installed
+    alone = subprocess.run(bare, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert alone.returncode == 1
+    assert "make install" in alone.stderr
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "again: $*"\n')
+    python.chmod(0o755)
+    again = subprocess.run(bare, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert again.stdout == "again: -m rehearsal drift\n"
+
+
+# --- the whole rehearsal ------------------------------------------------------------------------------------
+
+
+def test_the_rehearsal_applies_both_stacks_and_a_second_one_finds_nothing_to_do(
+    rehearsal_home: RehearsalHome,
+) -> None:
+    said: list[str] = []
+    assert scenario.run(rehearsal_home.folder, said.append) == 0, "\n".join(said)
+    text = "\n".join(said)
+    steps = [line for line in said if line.startswith("ok  ")]
+    assert len(steps) == sum(len(phase) for phase in scenario.phases())
+    assert "preview production" in text
+    assert "to import" in text
+    logs = sorted(rehearsal_home.home.logs.glob("*.log"))
+    assert len(logs) == len(steps)
+    assert all(log.read_text().startswith("$ ") for log in logs)
+    for service in home.STAND_INS:
+        assert any(line.split()[:1] == [service] and "created" in line for line in said)
+
+    said.clear()
+    calls = {service: len(rehearsal_home.account(service).calls()) for service in home.STAND_INS}
+    assert scenario.run(rehearsal_home.folder, said.append) == 0, "\n".join(said)
+    assert any("continuing" in line for line in said)
+    assert sum("nothing written" in line for line in said) == len(home.STAND_INS)
+    assert calls == {service: len(rehearsal_home.account(service).calls()) for service in home.STAND_INS}
+
+
+def test_a_failing_step_stops_the_rehearsal_with_its_last_words_and_the_command_to_repeat(
+    adopted_home: RehearsalHome,
+) -> None:
+    adopted_home.edit("production", webDomain="not a domain")
+    said: list[str] = []
+    assert scenario.run(adopted_home.folder, said.append) == 1
+    text = "\n".join(said)
+    assert "webDomain" in text
+    assert "FAIL" in text
+    assert "Repeat it:" in text
+    repeat = next(line for line in said if line.startswith("Repeat it:")).split("; ", 1)[1]
+    assert adopted_home.run("/bin/sh", "-c", repeat).code != 0
+    assert not any(line.startswith("ok    up ") for line in said)
+
+
+@pytest.mark.parametrize("stack", home.STACKS)
+def test_no_phase_works_twice_on_one_stack(stack: str) -> None:
+    for phase in scenario.phases():
+        assert sum(step.command[step.command.index("--stack") + 1] == stack for step in phase) <= 1
