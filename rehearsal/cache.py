@@ -12,6 +12,11 @@ from pathlib import Path
 Progress = Callable[[str], object]
 
 
+def say(text: str) -> None:
+    """Progress on standard output, at once: a pipe would hold it back for minutes."""
+    print(text, flush=True)
+
+
 def cache(part: str) -> Path:
     """The folder of a part, made if need be. Source of the place: XDG Base Directory Specification."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from rehearsal import home
+from rehearsal.cache import Progress
+from rehearsal.cache import say as say_aloud
 from rehearsal.standin.account import Account
 
 _LAST_LINES: Final = 25
@@ -63,7 +64,7 @@ def phases() -> tuple[tuple[Step, ...], ...]:
     )
 
 
-def run(folder: Path = home.FOLDER, say: Callable[[str], object] = print) -> int:
+def run(folder: Path = home.FOLDER, say: Progress = say_aloud) -> int:
     """Run it all. Returns the exit code."""
     started = time.monotonic()
     again = home.existing(folder)
@@ -122,7 +123,7 @@ def _execute(here: home.Home, step: Step, number: int) -> Outcome:
     )
 
 
-def _report(outcome: Outcome, say: Callable[[str], object]) -> None:
+def _report(outcome: Outcome, say: Progress) -> None:
     mark = "ok  " if outcome.code == 0 else "FAIL"
     say(f"{mark}  {outcome.step.title:34}{outcome.seconds:6.1f} s  {_changes(outcome.output)}".rstrip())
 
@@ -136,7 +137,7 @@ def _changes(output: str) -> str:
     return ", ".join(count for count in counts if not count.endswith(" changes"))
 
 
-def _explain(outcome: Outcome, say: Callable[[str], object]) -> None:
+def _explain(outcome: Outcome, say: Progress) -> None:
     lines = outcome.output.rstrip().splitlines()
     say(f"\n{outcome.step.title} failed (exit code {outcome.code}). Its last words:")
     for line in lines[-_LAST_LINES:]:
@@ -155,7 +156,7 @@ def _writes(here: home.Home) -> dict[str, int]:
     return last
 
 
-def _summarize(here: home.Home, before: dict[str, int], seconds: float, say: Callable[[str], object]) -> None:
+def _summarize(here: home.Home, before: dict[str, int], seconds: float, say: Progress) -> None:
     say(f"\nBoth stacks are applied and stable. {seconds:.0f} s in all.")
     for service, last in before.items():
         account = Account(here.account, service)

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from rehearsal.cache import Progress, cache, locked
+from rehearsal.cache import Progress, cache, locked, say
 
 CLONE: Final = Path(__file__).resolve().parent.parent
 REQUIREMENTS: Final = ("requirements.txt", "requirements-dev.txt")
@@ -24,7 +24,7 @@ class VenvError(Exception):
     """No virtual environment can be made; the message says what to install."""
 
 
-def ensure(progress: Progress = print) -> Path:
+def ensure(progress: Progress = say) -> Path:
     """The environment's folder, with exactly the pinned requirements. Points the clone's .venv at it."""
     folder = cache("venv") / _digest()
     if not _usable(folder):

@@ -5,6 +5,7 @@ With CI=true a skipped test is a failure, wherever it was skipped.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -30,10 +31,11 @@ def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _once(shared: Path, name: str, make: Callable[[Path], object]) -> Path:
-    """`shared`/`name`, made by whoever comes first; a failed attempt fails everybody."""
+    """`shared`/`name`, made by whoever comes first; after a failed attempt the next one tries again."""
     folder, done = shared / name, shared / f"{name}.done"
     with locked(shared / f"{name}.lock", lambda _: None, ""):
         if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
             make(folder)
             done.touch()
     return folder

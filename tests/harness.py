@@ -90,7 +90,7 @@ class RehearsalHome:
         return {
             step["urn"].split("::")[-1]: step["op"]
             for step in self.preview_json(stack, *options).get("steps", [])
-            if step["op"] != "same"
+            if step["op"] not in ("same", "refresh")
         }
 
     def account(self, service: str) -> Account:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rehearsal.cache import Progress, cache, locked
+from rehearsal.cache import Progress, cache, locked, say
 from rehearsal.engine import build, download
 from rehearsal.engine.errors import EngineError
 
@@ -49,7 +49,7 @@ class EnginePaths:
         return self.bin / "pulumi"
 
 
-def ensure(progress: Progress = print, *, fetch: Callable[..., bool] = download.fetch) -> EnginePaths:
+def ensure(progress: Progress = say, *, fetch: Callable[..., bool] = download.fetch) -> EnginePaths:
     """The engine, made ready if need be: minutes at the first call on a machine, milliseconds afterwards.
 
     Raises EngineError with what to install when it can be had in no way.

@@ -145,7 +145,7 @@ def _normal(name: str) -> str:
 
 
 def serve(signals: Iterable[int] = (signal.SIGINT, signal.SIGTERM)) -> None:
-    """Print the port and answer until the engine interrupts; then end quietly and at once."""
+    """Print the port and answer until the engine interrupts or is gone; then end quietly and at once."""
     for number in signals:
         signal.signal(number, lambda *_: os._exit(0))
     # Importing SDKs makes objects that live as long as the process: at the default threshold a tenth of the
@@ -160,8 +160,11 @@ def serve(signals: Iterable[int] = (signal.SIGINT, signal.SIGTERM)) -> None:
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    engine = os.getppid()
     print(port, flush=True)
-    server.wait_for_termination()
+    while server.wait_for_termination(timeout=1) and os.getppid() == engine:
+        pass
+    os._exit(0)  # a killed engine interrupts nobody
 
 
 if __name__ == "__main__":

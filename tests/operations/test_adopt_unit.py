@@ -165,6 +165,23 @@ LIVE_SETTINGS: Final[dict[str, tuple[Json, Json]]] = {
         {"ssoProtection": {"deploymentType": "all_except_custom_domains"}},
         {"vercelAuthentication": {"deploymentType": "standard_protection_new"}},
     ),
+    **{
+        f"skew of {seconds} s": ({"skewProtectionMaxAge": seconds}, {"skewProtection": text})
+        for seconds, text in ((1800, "30 minutes"), (14400, "4 hours"), (86400, "1 day"), (604800, "7 days"))
+    },
+    # The provider's words for what the REST API calls otherwise.
+    **{
+        f"protection of {theirs}": (
+            {"ssoProtection": {"deploymentType": theirs}},
+            {"vercelAuthentication": {"deploymentType": ours}},
+        )
+        for theirs, ours in (
+            ("prod_deployment_urls_and_all_previews", "standard_protection"),
+            ("all", "all_deployments"),
+            ("preview", "only_preview_deployments"),
+            ("production", "only_production_deployments"),
+        )
+    },
     "token issuer": (
         {"oidcTokenConfig": {"issuerMode": "global"}},
         {"oidcTokenConfig": {"issuerMode": "global"}},

@@ -576,6 +576,15 @@ def test_the_block_is_at_most_100_columns_wide_and_no_command_is_broken(file: St
     assert not any(line != line.rstrip() for line in lines)
 
 
+@pytest.mark.parametrize("file", [with_many_mistakes(), committed("staging"), committed("production")])
+def test_what_is_wrapped_is_indented_below_its_number_and_no_word_is_broken(file: StackFile) -> None:
+    report = file.check(other(file.stack))
+    for line in report.error_text().splitlines()[2:]:
+        assert re.match(r"( {0,2}\d+\. | {5}| {7})\S", line)
+    words = set(report.error_text().split())
+    assert all(set(problem.text.split()) <= words for problem in report.problems)
+
+
 def test_one_problem_is_counted_in_the_singular() -> None:
     assert staging(webDomain="").check(production()).error_text().startswith("stack `staging` has 1 problem;")
 

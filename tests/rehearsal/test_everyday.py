@@ -209,9 +209,10 @@ def test_destroy_touches_no_protected_object_and_names_the_others(
 
 
 def _timeless(dump: Any) -> Any:
-    """Without times, and without the type of a variable: what the provider writes is stored encrypted."""
+    """Without times, nulls and the type of a variable: what the provider writes is stored encrypted."""
     if isinstance(dump, dict):
-        kept = {k: v for k, v in dump.items() if not k.lower().endswith(("updatedat", "updated_at"))}
+        stated = {k: v for k, v in dump.items() if v is not None}
+        kept = {k: v for k, v in stated.items() if not k.lower().endswith(("updatedat", "updated_at"))}
         return {
             k: _timeless(v)
             for k, v in kept.items()

@@ -147,6 +147,83 @@ def test_unknown_values_of_a_preview_pass_every_check(name: str) -> None:
     assert kind.check(kind.defaults(unknown | nested.get(name, {}))) == []
 
 
+def everything(world: World) -> dict[str, tuple[str, Properties]]:
+    """One object of every kind."""
+    environment = world.environment(branchTracking={"type": "equals", "pattern": "develop"})
+    config = world.create("EdgeConfig", name="flags")
+    rule_id, rule_state = world.create("CustomAlertRule", projectId=world.project, **rule(tags=["web"]))
+    hook = world.create("Webhook", endpoint="https://h.test", events=["alerts.triggered"])
+    world.account.put("slackInstallation", "icfg_1", {"workspace": "acme"})
+    domain = world.domain("app.test")
+    deployment = world.deployment(meta={"a": "b"}, environment={"E": "e"})
+    store = {"edgeConfigId": config[0]}
+    return {
+        "Project": world.create("Project", name="other", skewProtection="1 day"),
+        "ProjectEnvironmentVariable": world.variable(
+            customEnvironmentIds=[environment[0]], sensitive=True, comment="why"
+        ),
+        "CustomEnvironment": environment,
+        "ProjectDomain": domain,
+        "Deployment": deployment,
+        "Alias": world.create("Alias", alias="app.test", deploymentId=deployment[0]),
+        "EdgeConfig": config,
+        "EdgeConfigItem": world.create("EdgeConfigItem", **store, key="battle", value="on"),
+        "EdgeConfigToken": world.create("EdgeConfigToken", **store, label="app"),
+        "ProjectDeploymentRetention": world.create("ProjectDeploymentRetention", projectId=world.project),
+        "Webhook": hook,
+        "CustomAlertRule": (rule_id, rule_state),
+        "AlertRuleSlackNotification": world.create(
+            "AlertRuleSlackNotification", alertRuleId=rule_id, slackChannelId="C1"
+        ),
+        "AlertRuleWebhookNotification": world.create(
+            "AlertRuleWebhookNotification", alertRuleId=rule_id, webhookId=hook[0]
+        ),
+    }
+
+
+def test_what_a_create_answers_is_what_a_refresh_reads(world: World) -> None:
+    made = everything(world)
+    assert set(made) == set(KINDS)
+    for kind, (id, state) in made.items():
+        read_id, inputs, outputs = world.read(kind, id, state)
+        assert (read_id, outputs) == (id, state), kind
+        assert inputs == {name: state[name] for name in state.keys() - KINDS[kind].computed}
+
+
+def test_what_is_deleted_reads_as_gone_but_for_what_the_service_keeps(world: World) -> None:
+    stays = {"Deployment", "ProjectDeploymentRetention"}
+    made = everything(world)
+    for kind in reversed(KINDS):
+        world.delete(kind, *made[kind])
+    assert {kind for kind, (id, state) in made.items() if not world.gone(kind, id, state)} == stays
+    world.delete("Project", world.project)
+    assert all(world.gone(kind, *made[kind]) for kind in stays)
+
+
+def test_what_replaces_each_kind_is_as_the_plugin_has_it() -> None:
+    """Source: RequiresReplace in the resource_*.go of the provider; a project moves to no other team."""
+    assert {name: kind.replace_on - {"teamId"} for name, kind in KINDS.items()} == {
+        "Project": set(),
+        "ProjectEnvironmentVariable": {"customEnvironmentIds", "key", "projectId", "sensitive"},
+        "CustomEnvironment": {"projectId"},
+        "ProjectDomain": {"domain", "projectId"},
+        "Deployment": {
+            *("customEnvironmentId", "environment", "files", "meta", "pathPrefix", "production"),
+            *("projectId", "projectSettings", "ref"),
+        },
+        "Alias": set(),
+        "EdgeConfig": set(),
+        "EdgeConfigItem": {"edgeConfigId", "key", "value", "valueJson"},
+        "EdgeConfigToken": {"edgeConfigId", "label"},
+        "ProjectDeploymentRetention": {"projectId"},
+        "Webhook": {"endpoint", "events", "projectIds"},
+        "CustomAlertRule": set(),
+        "AlertRuleSlackNotification": {"alertRuleId", "slackChannelId", "slackInstallationId"},
+        "AlertRuleWebhookNotification": {"alertRuleId", "webhookId"},
+    }
+    assert {name for name, kind in KINDS.items() if "teamId" not in kind.replace_on} == {"EdgeConfigItem"}
+
+
 def test_what_is_gone_cannot_be_updated_and_reads_as_gone(world: World) -> None:
     environment = world.environment()
     made = {
@@ -970,7 +1047,10 @@ def test_edge_config_count_is_limited__by_the_plan(world: World) -> None:
     with refused(402, "allows 1"):
         world.create("EdgeConfig", name="two")
     world.set_team(plan="pro")
-    world.create("EdgeConfig", name="two")
+    id, state = world.create("EdgeConfig", name="two")
+    world.update("EdgeConfig", id, state, name="renamed")
+    assert world.document("edgeConfig", id)["name"] == "renamed"
+    assert world.read("EdgeConfig", f"{TEAM}/{id}")[1]["name"] == "renamed"
 
 
 def test_edge_config_item_replaced_in_wrong_order_is_gone__and_nobody_complains(world: World) -> None:
@@ -999,6 +1079,7 @@ def test_edge_config_token_connects__by_a_string_that_carries_store_and_token(wo
     id, outputs = world.create("EdgeConfigToken", edgeConfigId=config, label="app")
     token = world.document("edgeConfigToken", id)["token"]
     assert outputs["connectionString"] == f"https://edge-config.vercel.com/{config}?token={token}"
+    assert world.gone("EdgeConfigToken", f"{config}/other", {})
     imported, inputs, _ = world.read("EdgeConfigToken", f"{config}/{token}")
     assert (imported, inputs) == (id, {"edgeConfigId": config, "label": "app", "teamId": TEAM})
     world.delete("EdgeConfig", config, state)
