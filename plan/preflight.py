@@ -40,6 +40,7 @@ WIDTH: Final = 96  # columns of the error block; the engine indents it by four
 
 _DOMAIN: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _SHA: Final = re.compile(r"[0-9a-f]{40}")
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _DOCKER_HOST: Final = re.compile(r"(unix:///|tcp://[^/]+:\d+|ssh://[^/]+).*")
 
 
@@ -485,6 +486,12 @@ def _releases(settings: Settings) -> Iterator[Problem]:
             yield Problem(
                 key, f"{sha!r} is no full git SHA (40 lower-case hex digits)", _set(settings, key, "SHA")
             )
+    if settings.socket_release and not _SHA.fullmatch(settings.socket_release):
+        text = f"{settings.socket_release!r} is no full git SHA (40 lower-case hex digits)"
+        yield Problem("socketRelease", text, _set(settings, "socketRelease", "SHA"))
+    if bool(settings.socket_release) != bool(_DIGEST.fullmatch(settings.socket_digest)):
+        text = "must be sha256: and 64 hex digits with a socketRelease, and empty without one"
+        yield Problem("socketDigest", text, _set(settings, "socketDigest", "sha256:DIGEST"))
     if settings.previous_release and not settings.release:
         yield Problem("previousRelease", "is set without release", _set(settings, "release", "SHA"))
     if settings.release and settings.release == settings.previous_release:

@@ -103,6 +103,16 @@ class Settings(_Strict):
     socket_http_port: Annotated[int, Field(ge=1, le=65_535)] = 80
     socket_https_port: Annotated[int, Field(ge=1, le=65_535)] = 443
 
+    socket_image: str = ""
+    socket_release: str = ""
+    socket_digest: str = ""
+    socket_replicas: Annotated[int, Field(ge=1, le=100)] = 2
+    socket_memory_mib: Annotated[int, Field(ge=64)] = 512
+    socket_milli_cpus: Annotated[int, Field(ge=100)] = 1000
+    socket_tls: Literal["acme", "internal", "off"] = "acme"
+    socket_file_secrets: bool = False
+    proxy_image: str = "caddy:2.10.2-alpine"
+
     supabase_ref: str = ""
     fingerprint_key: SecretStr = SecretStr("")
     rotation: dict[str, Rotation] = Field(default_factory=dict)

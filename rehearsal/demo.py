@@ -20,6 +20,8 @@ VERCEL_PROJECT_NAME: Final = "share-paint"
 VERCEL_TOKEN: Final = "rehearsal-vercel-token-0"  # noqa: S105  24 characters, as the real provider demands; opens nothing
 GITHUB_TOKEN: Final = "rehearsal-github-token"  # noqa: S105  opens nothing
 
+SOCKET_IMAGE: Final = "127.0.0.1:5000/paintshare/socket"
+
 STAGING_DOMAIN: Final = "staging.share-paint.app"
 PRODUCTION_DOMAIN: Final = "share-paint.app"
 

@@ -51,6 +51,7 @@ def _shared() -> dict[str, Any]:
         "githubOwner": demo.GITHUB_OWNER,
         "appRepositoryVisibility": "public",
         "infraRepositoryVisibility": "public",
+        "socketImage": demo.SOCKET_IMAGE,
         "vercelTeam": demo.VERCEL_TEAM_ID,
         "vercelTeamSlug": demo.VERCEL_TEAM_SLUG,
         "vercelProjectId": demo.VERCEL_PROJECT_ID,

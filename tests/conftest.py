@@ -9,12 +9,19 @@ import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from rehearsal import engine as engines
 from rehearsal import home
 from rehearsal.cache import locked
 from tests.harness import RehearsalHome
+
+# No test depends on how fast the machine is today.
+hypothesis.settings.register_profile(
+    "any-speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-speed")
 
 
 @pytest.fixture(scope="session")

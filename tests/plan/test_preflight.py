@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from operations.__main__ import app as operations
 from plan import preflight
 from plan.settings import KNOWN_KEYS, PLACEHOLDER, Problem, parse
-from plan.variables import fingerprint, secret_keys
+from plan.variables import secret_keys
 from rehearsal import demo
 from rehearsal.stack_files import supabase_jwt
 from tests.builders import (
     DEFAULTS,
-    FINGERPRINT_KEY,
     TODAY,
     StackFile,
     as_text,
@@ -149,7 +148,7 @@ OF_STAGING: dict[str, Mistake] = {
         "config set githubOwner VALUE",
     ),
     "a placeholder in a public value": (
-        config(NEXT_PUBLIC_SENTRY_DSN="REPLACE_ME-dsn"), "NEXT_PUBLIC_SENTRY_DSN", "placeholder",
+        config(NEXT_PUBLIC_SENTRY_DSN="REPLACE_ME-dsn"), "NEXT_PUBLIC_SENTRY_DSN", "of the committed file",
         "config set NEXT_PUBLIC_SENTRY_DSN VALUE",
     ),
     "an unknown key": (
@@ -287,7 +286,7 @@ OF_STAGING: dict[str, Mistake] = {
 }
 OF_PRODUCTION: dict[str, Mistake] = {
     "a placeholder in a list": (
-        config(reviewers=[{"user": "REPLACE_ME-x"}]), "reviewers[0].user", "placeholder",
+        config(reviewers=[{"user": "REPLACE_ME-x"}]), "reviewers[0].user", "of the committed file",
         "--path 'reviewers[0].user'",
     ),
     "a wrong type nested": (
@@ -382,6 +381,21 @@ MISTAKES: dict[str, tuple[str, Mistake]] = {
     **{name: ("staging", mistake) for name, mistake in OF_STAGING.items()},
     **{name: ("production", mistake) for name, mistake in OF_PRODUCTION.items()},
 }
+
+
+REQUIRED = [
+    "environment", "branch", "githubOwner", "appRepository", "infraRepository", "vercelTeam",
+    "vercelTeamSlug", "vercelProjectId", "vercelProjectName", "vercelTarget", "webDomain", "socketDomain",
+    "socketHost", "supabaseRef", "NEXT_PUBLIC_SUPABASE_ANON_KEY", "NEXT_PUBLIC_SENTRY_DSN",
+    "SUPABASE_SERVICE_ROLE_KEY", "BATTLE_PASSWORD_PEPPER", "SENTRY_DSN", "fingerprintKey",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", REQUIRED)
+def test_each_required_key_is_missed(key: str) -> None:
+    file = staging()
+    without(key)(file)
+    assert [p.key for p in problems_of(file, production()) if "is missing" in p.text] == [key]
 
 
 def other(stack: str) -> StackFile:
@@ -479,6 +493,17 @@ def test_protections_given_up_knowingly_are_no_problem() -> None:
         githubPlan="team", appRepositoryVisibility="private", unprotectedRepositories=["share-paint"]
     )
     assert problems_of(file, staging()) == []
+
+
+PRIVATE = {"githubPlan": "team", "appRepositoryVisibility": "private", "infraRepositoryVisibility": "private"}
+
+
+def test_where_no_repository_can_have_reviewers_none_is_asked_for_once_that_is_given_up() -> None:
+    both = ["share-paint", "share-paint-infra"]
+    file = production(**PRIVATE, unprotectedRepositories=both, reviewers=[])
+    assert problems_of(file, staging()) == []
+    half = production(**PRIVATE, unprotectedRepositories=both[:1], reviewers=[])
+    assert [p.key for p in problems_of(half, staging())] == ["reviewers"]
 
 
 def test_settings_that_are_sound_in_two_ways_are_accepted() -> None:
@@ -638,6 +663,27 @@ def test_adoption_is_held_up_only_by_the_ids_and_names_it_looks_up() -> None:
     assert preflight.blocking_for_adoption(staging(adoptedOn="").loaded()) == []
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "environment", "branch", "githubOwner", "appRepository", "infraRepository", "vercelTeam",
+        "vercelProjectId", "vercelProjectName", "vercelTarget", "webDomain",
+    ],
+)  # fmt: skip
+def test_adoption_needs_each_id_and_name_it_looks_up(key: str) -> None:
+    assert {p.key for p in preflight.blocking_for_adoption(production(**{key: ""}).loaded())} == {key}
+    if key != "vercelTarget":  # a wrong word there is a wrong type
+        assert [
+            p.key for p in preflight.blocking_for_adoption(production(**{key: "REPLACE_ME"}).loaded())
+        ] == [key]
+
+
+def test_adoption_waits_for_the_names_of_the_reviewers_and_fills_their_ids() -> None:
+    unnamed = production(reviewers=[{"user": "REPLACE_ME-x"}])
+    assert [p.key for p in preflight.blocking_for_adoption(unnamed.loaded())] == ["reviewers[0].user"]
+    assert preflight.blocking_for_adoption(production(reviewers=[{"user": "mina"}]).loaded()) == []
+
+
 # --- whatever the file holds -------------------------------------------------------------------------
 
 CANARY = "c4n4ry"
@@ -651,6 +697,7 @@ VALUES = st.one_of(
     ).map(as_text),
 )  # fmt: skip
 PLAIN_KEYS = sorted(KNOWN_KEYS - secret_keys() - {"fingerprintKey"})
+BASE = {"staging": staging(), "production": production()}
 SECRET_KEYS = sorted(secret_keys() | {"fingerprintKey"})
 SECRET_VALUES = st.builds(
     lambda shape, tail: shape.format(CANARY + tail),
@@ -682,15 +729,3 @@ def test_whatever_the_file_holds_nothing_is_raised_and_no_secret_is_shown(
     assert CANARY not in text
     for problem in report.problems:
         assert shlex.split(problem.fix)
-
-
-BASE = {"staging": staging(), "production": production()}
-
-
-def test_a_record_never_holds_what_the_value_could_be_guessed_from() -> None:
-    file = staging()
-    assert (
-        fingerprint(FINGERPRINT_KEY, file.secrets["SENTRY_DSN"])
-        == file.config["rotation"]["SENTRY_DSN"]["hmac"]
-    )
-    assert not any(value in str(file.config) for value in file.secrets.values())

@@ -72,6 +72,7 @@ def test_staging_deploys_develop_alone_and_without_asking() -> None:
 def test_every_ref_may_deploy_to_preview() -> None:
     rule = rules(staging(waitMinutes=5))["share-paint:preview"]
     assert (rule.branches, rule.tags, rule.reviewers, rule.wait_minutes) == ((), (), (), 0)
+    assert (rule.prevent_self_review, rule.admins_bypass) == (False, True)
 
 
 @pytest.mark.parametrize("plan", ["pro", "team"])

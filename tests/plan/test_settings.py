@@ -226,5 +226,7 @@ def test_what_pulumi_config_set_writes_as_text_is_read_by_its_type(
     assert sibling.stated[key] == value
 
 
-def test_no_stack_file_no_sibling(tmp_path: Path) -> None:
-    assert read_siblings(tmp_path, "staging") == ()
+def test_a_sibling_that_leads_nowhere_stops_nothing(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    (tmp_path / "Pulumi.gone.yaml").symlink_to("nowhere")
+    assert [s.stack for s in read_siblings(tmp_path, "staging")] == ["gone", "production"]

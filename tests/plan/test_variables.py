@@ -271,6 +271,7 @@ def test_the_socket_server_of_staging_admits_no_foreign_url(url: str) -> None:
 
 def test_a_dot_in_the_projects_name_stands_for_itself_in_the_pattern() -> None:
     pattern = preview_pattern(staging(vercelProjectName="share.paint"))
+    assert pattern.search("https://share.paint-git-x-paintshare-demo.vercel.app")
     assert not pattern.search("https://sharexpaint-git-x-paintshare-demo.vercel.app")
 
 

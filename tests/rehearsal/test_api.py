@@ -153,6 +153,63 @@ def test_every_setting_of_a_project_has_its_place_in_the_answer(client: Client) 
     account.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        (
+            "resourceConfig",
+            {"functionDefaultCpuType": "performance"},
+            {
+                "functionDefaultMemoryType": "performance",
+                "elasticConcurrencyEnabled": False,
+                "buildMachineType": None,
+            },
+        ),
+        (
+            "trustedIps",
+            {"deploymentType": "all_deployments", "protectionMode": "trusted_ip_optional", "addresses": []},
+            {"deploymentType": "all", "protectionMode": "exclusive", "addresses": []},
+        ),
+        (
+            "gitProviderOptions",
+            {"createDeployments": False, "repositoryDispatchEvents": False},
+            {"createDeployments": "disabled", "disableRepositoryDispatchEvents": True},
+        ),
+        ("gitProviderOptions", {"createDeployments": True}, {"createDeployments": "enabled"}),
+        (
+            "passwordProtection",
+            {"deploymentType": "all_deployments", "password": "p"},
+            {"deploymentType": "all"},
+        ),
+    ],
+)
+def test_nested_settings_take_the_names_of_the_rest_api(
+    client: Client, name: str, value: object, expected: object
+) -> None:
+    account = client.account()
+    project = account.get("project", demo.VERCEL_PROJECT_ID) or {}
+    account.put("project", demo.VERCEL_PROJECT_ID, {**project, name: value})
+    account.close()
+    assert client.vercel(PROJECT)[1][name] == expected
+
+
+def test_what_is_off_is_null_in_the_answer(client: Client) -> None:
+    account = client.account()
+    project = account.get("project", demo.VERCEL_PROJECT_ID) or {}
+    del project["gitRepository"]
+    account.put(
+        "project", demo.VERCEL_PROJECT_ID, {**project, "vercelAuthentication": {"deploymentType": "none"}}
+    )
+    account.delete("domain", demo.PRODUCTION_DOMAIN)
+    account.close()
+    _, answer = client.vercel(PROJECT)
+    assert (answer["link"], answer["ssoProtection"], answer["gitProviderOptions"]) == (None, None, None)
+    assert client.vercel(f"{PROJECT}/domains")[1] == {
+        "domains": [],
+        "pagination": {"count": 0, "next": None, "prev": None},
+    }
+
+
 def test_a_project_is_not_found_without_its_team_or_by_another_name(client: Client) -> None:
     url = client.api.vercel_url + PROJECT
     assert client.call("GET", url, token=demo.VERCEL_TOKEN)[0] == 404
@@ -177,6 +234,7 @@ def test_an_encrypted_value_is_readable_only_where_decryption_is_asked_for(clien
     value = (account.get("variable", id) or {})["value"]
     account.close()
     assert value not in json.dumps(client.variables())
+    assert client.variables()[id]["value"]
     assert client.vercel(f"{ENVS}/{id}")[1]["value"] == value
     assert value in json.dumps(client.vercel(ENVS, decrypt="true")[1])
 
@@ -192,6 +250,7 @@ def test_a_sensitive_value_is_never_returned(client: Client) -> None:
     deleted = client.vercel(f"{ENVS}/{id}", method="DELETE")
     assert [patched[0], listed[0], single[0], deleted[0]] == [200, 200, 200, 200]
     assert "canary-value" not in json.dumps([made, patched, listed, single, deleted])
+    assert (single[1]["value"], single[1]["comment"]) == ("", "new")
 
 
 def test_lists_are_paged_until_the_last_one(client: Client) -> None:
@@ -228,7 +287,9 @@ def test_many_variables_are_posted_at_once_and_the_failed_ones_named(client: Cli
     taken = {"key": "NEXT_PUBLIC_APP_URL", "value": "1", "type": "plain", "target": ["production"]}
     status, answer = client.vercel(ENVS, [fresh, taken], method="POST")
     assert status == 201
-    assert [variable["key"] for variable in answer["created"]] == ["A"]
+    assert [(variable["key"], variable["target"]) for variable in answer["created"]] == [
+        ("A", ["production"])
+    ]
     assert [each["error"]["key"] for each in answer["failed"]] == ["NEXT_PUBLIC_APP_URL"]
     assert client.vercel(ENVS, [taken], method="POST")[0] == 400
 
@@ -239,6 +300,12 @@ def test_upsert_overwrites_the_variable_of_the_same_scope(client: Client) -> Non
     status, answer = client.vercel(ENVS, body, method="POST", upsert="true")
     assert (status, answer["created"]["id"]) == (201, id)
     assert client.variables()[id]["value"] == "new"
+
+
+def test_a_variable_of_a_branch_names_it(client: Client) -> None:
+    body = {"key": "B", "value": "v", "type": "plain", "target": ["preview"], "gitBranch": "develop"}
+    status, answer = client.vercel(ENVS, body, method="POST")
+    assert (status, answer["created"]["gitBranch"]) == (201, "develop")
 
 
 def test_writes_obey_the_rules_of_the_service(client: Client) -> None:

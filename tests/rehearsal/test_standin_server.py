@@ -4,6 +4,7 @@ First in process, then as the plugin process that the engine starts, then under 
 """
 
 import base64
+import contextlib
 import json
 import os
 import signal
@@ -403,13 +404,15 @@ def start(tmp_path: Path) -> Iterator[Start]:
             text=True,
             cwd=ROOT,
             env={**os.environ, "GITHUB_TOKEN": "t", **(env or {})},
+            start_new_session=True,
         )
         running.append(process)
         return process
 
     yield plugin
     for process in running:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # a plugin may outlive its parent
         process.communicate()
 
 
@@ -475,6 +478,22 @@ def test_a_failure_names_no_value_and_a_bug_only_its_place(start: Start) -> None
     details = str(error.value.details())
     assert "the github stand-in broke: KeyError at github.py:" in details
     assert CANARY not in details
+
+
+def test_a_replacement_is_told_by_property_and_leaves_its_order_to_the_program(start: Start) -> None:
+    stub = provider_pb2_grpc.ResourceProviderStub(grpc.insecure_channel(f"127.0.0.1:{_port(start())}"))
+    request = provider_pb2.DiffRequest(
+        urn=f"urn:pulumi:s::p::{VARIABLE}::x",
+        old_inputs=server.to_struct(variable()),
+        news=server.to_struct(variable(variableName="NEW", value="w")),
+    )
+    answer = stub.Diff(request)
+    kinds = {
+        path: provider_pb2.PropertyDiff.Kind.Name(change.kind) for path, change in answer.detailedDiff.items()
+    }
+    assert kinds == {"variableName": "UPDATE_REPLACE", "value": "UPDATE"}
+    assert (list(answer.replaces), list(answer.diffs)) == (["variableName"], ["value", "variableName"])
+    assert (answer.deleteBeforeReplace, answer.hasDetailedDiff) == (False, True)
 
 
 def test_functions_are_refused_with_a_reason(start: Start) -> None:
@@ -580,6 +599,7 @@ def test_drift_is_seen_after_a_refresh_and_mended_by_up(rehearsal: Rehearsal) ->
     drift = rehearsal.preview(lambda: _gate(wait_timer=5), refresh=True)
     assert drift.steps == {"environment": ["update"]}
     assert drift.changed == {"environment": ["canAdminsBypass", "waitTimer"]}
+    assert rehearsal.github.get("environment", "app:production") != made  # a preview writes nothing
     rehearsal.up(lambda: _gate(wait_timer=5), refresh=True)
     assert rehearsal.github.get("environment", "app:production") == made
 
