@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, payload = 400, _error(service, ServiceError(400, "bad_request", repr(error)))
         if isinstance(payload, _Page):
             links, payload = payload.links(f"http://{self.headers['Host']}{url.path}", query), payload.body
-        text = b"" if status == 204 else json.dumps(payload).encode()
+        text = json.dumps(payload).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(text)))

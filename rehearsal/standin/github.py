@@ -651,11 +651,6 @@ class RepositoryRuleset(Kind):
         if live is None or live["repository"] != repository:
             return None
         inputs: Properties = {"repository": repository, **{name: live.get(name) for name in self._fields}}
-        review = state.get("rules", {}).get("pullRequest")
-        if review is not None and "allowedMergeMethods" not in review and inputs["rules"].get("pullRequest"):
-            # Optional and computed: where the program does not state it, GitHub's value is no difference.
-            kept = {k: v for k, v in inputs["rules"]["pullRequest"].items() if k != "allowedMergeMethods"}
-            inputs["rules"] = {**inputs["rules"], "pullRequest": kept}
         inputs = self.defaults(_stated(inputs))
         return number, inputs, self._outputs(number, live, inputs)
 

@@ -1,0 +1,274 @@
+"""The images of the rehearsal, made on this machine and pushed to its registry: Caddy, the battle server.
+
+No image comes from outside: a root file system is a program of the machine, or of a Debian package, with the
+libraries it is linked with. What is built is named by a hash of everything that goes into it, so that nothing
+is built or pushed twice. The Dockerfiles lie in `rehearsal/images`.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import docker  # type: ignore[import-untyped]
+from docker.errors import BuildError, ImageNotFound  # type: ignore[import-untyped]
+
+from rehearsal.cache import Progress, cache, locked
+from rehearsal.docker_engine import packages
+from rehearsal.docker_engine.engine import Engine
+from rehearsal.docker_engine.errors import DockerUnavailableError
+from rehearsal.docker_engine.registry import Registry
+
+SOURCES: Final = Path(__file__).resolve().parent.parent / "images"
+FAULTS: Final = ("healthz-500", "crash", "hang", "dies")
+"""Bad releases: `/healthz` answers 500; ends at once; `/healthz` never answers; ends after 5 seconds."""
+
+_CONTENT: Final = "paintshare.content"  # label: hash of what the image was built from
+_NODE: Final = 20  # the least major version
+_PATIENCE: Final = 600  # seconds without an answer of the engine
+_USERS: Final = b"root:x:0:0:root:/root:/sbin/nologin\nnode:x:1000:1000:node:/home/node:/sbin/nologin\n"
+_GROUPS: Final = b"root:x:0:\nnode:x:1000:\n"
+
+Files = Mapping[str, "Path | bytes | None"]
+"""Path in the image or build context → the file to copy, its content, or None for a folder open to all."""
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """An image in the registry."""
+
+    name: str
+    tag: str
+    digest: str
+
+    @property
+    def reference(self) -> str:
+        """Tag and digest, as a service names it: the tag is for people, the digest decides."""
+        return f"{self.name}:{self.tag}@{self.digest}"
+
+
+def socket_server(
+    registry: Registry, sha: str, progress: Progress = lambda _: None, *, fault: str = ""
+) -> ImageRef:
+    """The sample battle server as release `sha` (40 hexadecimal digits), sound or with one of FAULTS."""
+    if fault and fault not in FAULTS:
+        raise ValueError(f"fault is one of {', '.join(FAULTS)}")
+    source = SOURCES / "socket-server"
+    files = {name: source / name for name in ("Dockerfile", "package.json", "server.js")}
+    arguments = {"BASE": _node(registry.engine, source, progress), "GIT_SHA": sha, "FAULT": fault}
+    with contextlib.closing(registry.engine.client(_PATIENCE)) as client:
+        built = _build(client, "socket", files, arguments, progress)
+        return _push(client, registry, built, f"socket:{sha}", progress)
+
+
+def caddy(registry: Registry, progress: Progress = lambda _: None) -> ImageRef:
+    """Debian's Caddy. It has `wget` for health checks, as the official image has."""
+    program = packages.program("caddy", "caddy", progress)
+    busybox = packages.program("busybox", "busybox", progress)
+    root = _linked(program, "usr/bin/caddy") | _linked(busybox, "bin/busybox")
+    root |= {"usr/bin/wget": busybox, "bin/sh": busybox}
+    root |= {"tmp": None, "config": None, "data": None, "srv": None}
+    version = re.search(r"\d+\.\d+\.\d+", _output([program, "version"]))
+    tag = version[0] if version else "unknown"
+    with contextlib.closing(registry.engine.client(_PATIENCE)) as client:
+        built = _build(client, "caddy", _context("caddy", root), {}, progress, keep=True)
+        return _push(client, registry, built, f"caddy:{tag}", progress)
+
+
+def node_modules(source: Path, progress: Progress = lambda _: None) -> Path:
+    """The packages that a folder's package-lock.json pins, installed in the user's cache."""
+    lock = (source / "package-lock.json").read_bytes()
+    digest = hashlib.sha256(lock + (source / "package.json").read_bytes()).hexdigest()[:12]
+    store = cache("images")
+    folder = store / f"{source.name}-{digest}"
+    with locked(store / "lock", progress, "another command is preparing images; waiting for it"):
+        if not folder.exists():
+            npm = packages.installed("npm")
+            if npm is None:
+                raise DockerUnavailableError(
+                    f"npm is not installed: install Node {_NODE} or newer, which brings it"
+                )
+            progress(f"installing the packages of {source.name}")
+            with tempfile.TemporaryDirectory(prefix=".npm-", dir=store) as draft:
+                work = Path(draft) / "work"
+                work.mkdir()
+                for name in ("package.json", "package-lock.json"):
+                    shutil.copy(source / name, work)
+                _output([npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=work)
+                work.rename(folder)
+    return folder / "node_modules"
+
+
+def node() -> Path:
+    """Node on this machine. Raises DockerUnavailableError where there is none that is new enough."""
+    program = packages.installed("node")
+    if program is None or int(_output([program, "--version"]).lstrip("v").split(".")[0]) < _NODE:
+        raise DockerUnavailableError(f"the sample battle server needs Node {_NODE} or newer on this machine")
+    return program.resolve()
+
+
+def _node(engine: Engine, source: Path, progress: Progress) -> str:
+    """The image with Node and the packages of `source`: its name in the engine."""
+    modules = node_modules(source, progress)
+    root = _linked(node(), "usr/local/bin/node") | {"tmp": None}
+    for file in modules.rglob("*"):
+        if file.is_file():
+            root[f"app/node_modules/{file.relative_to(modules)}"] = file
+    with contextlib.closing(engine.client(_PATIENCE)) as client:
+        return _build(client, "node", _context("node", root), {}, progress, keep=True)
+
+
+def _context(name: str, root: Files) -> dict[str, "Path | bytes | None"]:
+    files: dict[str, Path | bytes | None] = {"Dockerfile": SOURCES / name / "Dockerfile"}
+    files |= {"root/etc/passwd": _USERS, "root/etc/group": _GROUPS}
+    return files | {f"root/{path}": content for path, content in root.items()}
+
+
+def _linked(program: Path, path: str) -> dict[str, "Path | bytes | None"]:
+    """A program under `path`, with the libraries it is linked with, where the loader looks for them."""
+    package = next((parent for parent in program.parents if (parent / "usr").is_dir()), None)
+    environment = packages.environment(package if package != Path("/") else None)
+    files: dict[str, Path | bytes | None] = {path: program}
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False, env=environment)
+    for line in listed.stdout.splitlines():  # fails, and lists nothing, for a static program
+        # `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)` or `/lib64/ld-linux-x86-64.so.2 (0x…)`
+        found = re.match(r"\s*(?:(\S+) => )?(/\S+) \(0x", line)
+        if found:
+            name, library = found[1], Path(found[2])
+            files[f"lib/{packages.triplet()}/{name}" if name else str(library).lstrip("/")] = (
+                library.resolve()
+            )
+    return files
+
+
+def _push(
+    client: docker.DockerClient, registry: Registry, built: str, target: str, progress: Progress
+) -> ImageRef:
+    """Push an image as `target` (name:tag), unless the registry has it there."""
+    name, tag = target.split(":")
+    repository = f"{registry.address}/{name}"
+    image = client.images.get(built)
+    digest = registry.digest(name, tag)
+    if digest is None or f"{repository}@{digest}" not in image.attrs["RepoDigests"]:
+        progress(f"pushing {target}")
+        image.tag(repository, tag)
+        for line in client.api.push(repository, tag, stream=True, decode=True):
+            if "error" in line:
+                raise DockerUnavailableError(f"{target} cannot be pushed: {line['error']}")
+        digest = registry.digest(name, tag)
+    if digest is None:
+        raise DockerUnavailableError(f"{target} was pushed, but the registry does not have it")
+    return ImageRef(repository, tag, digest)
+
+
+def _build(
+    client: docker.DockerClient,
+    name: str,
+    files: Files,
+    arguments: Mapping[str, str],
+    progress: Progress,
+    *,
+    keep: bool = False,
+) -> str:
+    """Build an image, unless the engine has it. Its name, tagged by a hash of what goes into it.
+
+    With `keep` it is also kept in the user's cache, for other engines to load: the large ones, which many
+    small ones are built on.
+    """
+    digest = _digest(files, arguments)
+    built = f"paintshare/{name}:{digest[:12]}"
+    kept = cache("images") / f"{name}-{digest[:12]}.tar"
+    if _has(client, built, digest):
+        return built
+    if keep and kept.exists():
+        progress(f"loading {built}")
+        with kept.open("rb") as file:
+            client.images.load(file)
+        if _has(client, built, digest):
+            return built
+    progress(f"building {built}")
+    with tempfile.TemporaryFile() as context:
+        _archive(files, context)
+        context.seek(0)
+        try:
+            client.images.build(
+                fileobj=context, custom_context=True, tag=built, buildargs=dict(arguments),
+                labels={_CONTENT: digest}, rm=True, forcerm=True,
+            )  # fmt: skip
+        except BuildError as error:
+            raise DockerUnavailableError(f"{built} cannot be built: {error}") from error
+    if keep:
+        _keep(client, built, kept)
+    return built
+
+
+def _has(client: docker.DockerClient, name: str, digest: str) -> bool:
+    try:
+        return bool(client.images.get(name).labels.get(_CONTENT) == digest)
+    except ImageNotFound:
+        return False
+
+
+def _keep(client: docker.DockerClient, built: str, file: Path) -> None:
+    """Put an image into the cache, in place of the one that was built from something else."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    with draft.open("wb") as target:
+        for chunk in client.images.get(built).save(named=True):
+            target.write(chunk)
+    for old in file.parent.glob(f"{file.name.rpartition('-')[0]}-*.tar"):
+        old.unlink(missing_ok=True)
+    draft.replace(file)
+
+
+def _digest(files: Files, arguments: Mapping[str, str]) -> str:
+    total = hashlib.sha256(json.dumps(sorted(arguments.items())).encode())
+    for path, content in sorted(files.items()):
+        total.update(f"\0{path}\0".encode())
+        if isinstance(content, Path):
+            with content.open("rb") as file:
+                total.update(f"{_mode(content):o}".encode() + hashlib.file_digest(file, "sha256").digest())
+        elif content is not None:
+            total.update(hashlib.sha256(content).digest())
+    return total.hexdigest()
+
+
+def _archive(files: Files, target: IO[bytes]) -> None:
+    """The build context as tar: the same files make the same bytes, whenever and by whomever."""
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for path, content in sorted(files.items()):
+            entry = tarfile.TarInfo(path)
+            if content is None:
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
+                archive.addfile(entry)
+            elif isinstance(content, Path):
+                entry.mode, entry.size = _mode(content), content.stat().st_size
+                with content.open("rb") as file:
+                    archive.addfile(entry, file)
+            else:
+                entry.mode, entry.size = 0o644, len(content)
+                archive.addfile(entry, io.BytesIO(content))
+
+
+def _mode(file: Path) -> int:
+    return 0o755 if file.stat().st_mode & 0o100 else 0o644
+
+
+def _output(
+    command: list[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> str:
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=cwd, env=dict(env or os.environ)
+    )
+    if done.returncode:
+        raise DockerUnavailableError(f"{' '.join(map(str, command))} failed:\n{done.stderr.strip()[-2000:]}")
+    return done.stdout

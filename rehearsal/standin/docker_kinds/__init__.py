@@ -1,0 +1,1 @@
+"""The parts of the Docker stand-in: `session` (which engine), `fields` (translation), and the kinds."""
