@@ -7,13 +7,16 @@ import os
 from datetime import date
 
 import pulumi
+import pulumi_docker as docker
 import pulumi_github as github
 import pulumiverse_vercel as vercel
 
 from components.deployment_gate import DeploymentGate, DeploymentGateArgs
+from components.socket_server import SocketServer, SocketServerArgs
 from components.web_app import WebApp, WebAppArgs, exports
 from plan import preflight, settings
 from plan.gate import GATE, gate_plan
+from plan.socket import SOCKET, socket_plan
 from plan.web import WEB, web_plan
 
 stack = preflight.enforce(settings.load(), date.today())
@@ -24,9 +27,17 @@ os.environ.pop("GITHUB_TOKEN", None)
 on_vercel = vercel.Provider("vercel", team=stack.vercel_team)
 on_github = github.Provider("github", owner=stack.github_owner)
 
+# A preview must not depend on a Docker host that happens to be down (FACTS "Docker Swarm").
+on_socket_host = docker.Provider("socket-host", host=stack.socket_host, disable_docker_daemon_check=True)
+
 web = WebApp(WEB, WebAppArgs(plan=web_plan(stack)), pulumi.ResourceOptions(providers=[on_vercel]))
 gate = DeploymentGate(
     GATE, DeploymentGateArgs(plan=gate_plan(stack)), pulumi.ResourceOptions(providers=[on_github])
+)
+socket = SocketServer(
+    SOCKET,
+    SocketServerArgs(plan=socket_plan(stack), edge_config=web.edge_config),
+    pulumi.ResourceOptions(providers=[on_socket_host]),
 )
 
 for name, value in exports(web).items():

@@ -96,7 +96,7 @@ def _status(folder: Path) -> int:
     objects = Table(title="Accounts", title_justify="left")
     for heading in ("service", "kind", "objects"):
         objects.add_column(heading, justify="right" if heading == "objects" else "left")
-    for service in home.STAND_INS:
+    for service in home.ACCOUNTS:
         account = Account(here.account, service)
         for kind, found in account.dump().items():
             objects.add_row(service, kind, str(len(found)))

@@ -17,7 +17,7 @@ VERCEL_TEAM_ID: Final = "team_rehearsalPaintShare01"
 VERCEL_TEAM_SLUG: Final = "paintshare-demo"
 VERCEL_PROJECT_ID: Final = "prj_rehearsalSharePaint01"
 VERCEL_PROJECT_NAME: Final = "share-paint"
-VERCEL_TOKEN: Final = "rehearsal-vercel-token-0"  # noqa: S105  24 characters, as the real provider demands; opens nothing
+VERCEL_TOKEN: Final = "rehearsalVercelToken0000"  # noqa: S105  24 letters and digits, as the real provider demands; opens nothing
 GITHUB_TOKEN: Final = "rehearsal-github-token"  # noqa: S105  opens nothing
 
 SOCKET_IMAGE: Final = "127.0.0.1:5000/paintshare/socket"

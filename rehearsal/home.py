@@ -29,7 +29,8 @@ CLONE: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = CLONE / ".rehearsal"
 STACKS: Final = ("staging", "production")
 # Python package of each SDK whose provider is stood in for.
-STAND_INS: Final = {"vercel": "pulumiverse_vercel", "github": "pulumi_github"}
+STAND_INS: Final = {"vercel": "pulumiverse_vercel", "github": "pulumi_github", "docker": "pulumi_docker"}
+ACCOUNTS: Final = ("vercel", "github")  # those whose objects the rehearsal keeps; Docker's are real
 
 _MARK: Final = "made-by-rehearsal"  # `reset` removes no folder without it
 _READY: Final = "ready"

@@ -149,7 +149,7 @@ def _explain(outcome: Outcome, say: Progress) -> None:
 def _writes(here: home.Home) -> dict[str, int]:
     """The number of the last write that each service has seen."""
     last = {}
-    for service in home.STAND_INS:
+    for service in home.ACCOUNTS:
         account = Account(here.account, service)
         last[service] = max((number for number, *_ in account.calls()), default=0)
         account.close()

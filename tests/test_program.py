@@ -71,7 +71,9 @@ def expected(file: StackFile) -> Counter[str]:
     found = {
         "vercel": 1,
         "github": 1,
+        "docker": 1,
         "WebApp": 1,
+        "SocketServer": 1,
         "DeploymentGate": 1,
         "Project": int(bool(settings.vercel_project)),
         "CustomEnvironment": int(settings.vercel_target == "custom"),
@@ -113,12 +115,12 @@ def test_each_variable_is_declared_once_per_environment_under_its_name(
 
 
 @STACKS
-def test_everything_but_the_providers_stands_below_one_of_two_components(
+def test_everything_but_the_providers_stands_below_a_component(
     programs: dict[str, Recorded], stack: str
 ) -> None:
     assert {r.parent for r in programs[stack].children()} == {"web", "gate"}
     top = {r.name for r in programs[stack] if r.parent == f"paintshare-{stack}"}
-    assert top == {"vercel", "github", "web", "gate"}
+    assert top == {"vercel", "github", "socket-host", "web", "gate", "socket"}
 
 
 @STACKS

@@ -4,12 +4,15 @@ import inspect
 import re
 
 import pulumi
+import pulumi_docker as docker
 import pulumi_github as github
 import pulumiverse_vercel as vercel
 
 from components.deployment_gate import DeploymentGate, DeploymentGateArgs
+from components.socket_server import SocketServer, SocketServerArgs
 from components.web_app import WebApp, WebAppArgs
 from plan.gate import GATE, gate_plan
+from plan.socket import SOCKET, socket_plan
 from plan.web import WEB, web_plan
 from tests.builders import StackFile
 from tests.components.recording import Recorded, record
@@ -29,6 +32,15 @@ def gate(file: StackFile) -> Recorded:
         provider = github.Provider("on-github", owner="owner")
         args = DeploymentGateArgs(plan=gate_plan(file.settings()))
         DeploymentGate(GATE, args, pulumi.ResourceOptions(providers=[provider]))
+
+    return record(program, file.stack)
+
+
+def socket(file: StackFile) -> Recorded:
+    def program() -> None:
+        provider = docker.Provider("on-socket-host", host="unix:///none")
+        args = SocketServerArgs(plan=socket_plan(file.settings()), edge_config=pulumi.Output.secret("edge"))
+        SocketServer(SOCKET, args, pulumi.ResourceOptions(providers=[provider]))
 
     return record(program, file.stack)
 

@@ -86,7 +86,7 @@ class Recorded:
 
     def children(self) -> list[Declared]:
         """Resources that a provider manages: no component, no provider, no stack."""
-        return [r for r in self.resources if r.type.startswith(("vercel:", "github:"))]
+        return [r for r in self.resources if r.type.startswith(("vercel:", "github:", "docker:"))]
 
 
 class _Answers(pulumi.runtime.Mocks):
@@ -114,7 +114,7 @@ class _Monitor(pulumi.runtime.mocks.MockMonitor):
                 urn=answer.urn,
                 parent=request.parent.split("::")[-1],
                 inputs=_plain(wire),
-                secrets=frozenset(key for key, value in wire.items() if _is_secret(value)),
+                secrets=frozenset(key for key, value in wire.items() if _holds_secret(value)),
                 options=options,
             )
         )
@@ -145,6 +145,13 @@ def record(program: Callable[[], object], stack: str = "staging", into: Recorded
 
     asyncio.run(run())
     return recorded
+
+
+def _holds_secret(value: Any) -> bool:
+    """Whether a value is secret, or holds one at any depth."""
+    if isinstance(value, dict):
+        return _is_secret(value) or any(map(_holds_secret, value.values()))
+    return isinstance(value, list) and any(map(_holds_secret, value))
 
 
 def _is_secret(value: Any) -> bool:

@@ -161,7 +161,7 @@ def test_the_connection_string_of_the_kill_switch_reaches_every_environment() ->
 
 
 def test_productions_domain_is_its_own_and_www_redirects_to_it_for_good() -> None:
-    main, www = declare.web(production()).of("ProjectDomain")
+    www, main = sorted(declare.web(production()).of("ProjectDomain"), key=lambda d: d.name, reverse=True)
     assert (main.name, main.inputs) == (
         "web-domain-share-paint.app",
         {"projectId": PROJECT_ID, "domain": "share-paint.app"},

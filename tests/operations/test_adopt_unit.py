@@ -203,6 +203,14 @@ def test_a_setting_that_differs_from_vercels_default_is_stated_as_the_provider_n
     assert adopt.project_settings({**DEFAULTS, **live}) == stated
 
 
+def test_each_setting_that_an_update_would_reset_can_be_stated_in_a_stack_file() -> None:
+    reset = adopt._RESET
+    live = {field: "x" if default is None else not default for field, default in reset.values()}
+    stated = adopt.project_settings(live)
+    assert stated == {name: live[field] for name, (field, _) in reset.items()}
+    assert set(stated) <= set(PROJECT_SETTINGS)
+
+
 @pytest.mark.parametrize("case", LIVE_SETTINGS)
 def test_what_adopt_states_is_accepted_by_preflight(case: str) -> None:
     stated = adopt.project_settings(LIVE_SETTINGS[case][0])

@@ -85,7 +85,9 @@ def without(key: str) -> Callable[[StackFile], None]:
 
 def in_the_clear(key: str) -> Callable[[StackFile], None]:
     def change(file: StackFile) -> None:
+        # By `pulumi config set` without --secret; a stamp would bless a value that everybody could read.
         file.config[key] = file.secrets.pop(key)
+        file.config["rotation"].pop(key, None)
 
     return change
 

@@ -365,6 +365,9 @@ def test_what_the_production_domain_serves_can_be_asked_and_promoted(client: Cli
     assert client.vercel(f"{promote}/{id}", method="POST")[0] == 201
     assert client.vercel(f"/v4/aliases/{demo.PRODUCTION_DOMAIN}")[1]["deploymentId"] == id
     assert client.vercel(f"{promote}/dpl_unknown", method="POST")[0] == 404
+    assert client.vercel("/v13/deployments/dpl_unknown")[0] == 404
+    assert client.vercel("/v4/aliases/other.test")[0] == 404
+    assert client.vercel("/v2/teams/other")[0] == 404
 
 
 def test_the_team_tells_its_plan_and_policy(client: Client) -> None:

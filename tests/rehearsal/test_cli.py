@@ -150,15 +150,15 @@ def test_the_rehearsal_applies_both_stacks_and_a_second_one_finds_nothing_to_do(
     logs = sorted(rehearsal_home.home.logs.glob("*.log"))
     assert len(logs) == len(steps)
     assert all(log.read_text().startswith("$ ") for log in logs)
-    for service in home.STAND_INS:
+    for service in home.ACCOUNTS:
         assert any(line.split()[:1] == [service] and "created" in line for line in said)
 
     said.clear()
-    calls = {service: len(rehearsal_home.account(service).calls()) for service in home.STAND_INS}
+    calls = {service: len(rehearsal_home.account(service).calls()) for service in home.ACCOUNTS}
     assert scenario.run(rehearsal_home.folder, said.append) == 0, "\n".join(said)
     assert any("continuing" in line for line in said)
-    assert sum("nothing written" in line for line in said) == len(home.STAND_INS)
-    assert calls == {service: len(rehearsal_home.account(service).calls()) for service in home.STAND_INS}
+    assert sum("nothing written" in line for line in said) == len(home.ACCOUNTS)
+    assert calls == {service: len(rehearsal_home.account(service).calls()) for service in home.ACCOUNTS}
 
 
 def test_a_failing_step_stops_the_rehearsal_with_its_last_words_and_the_command_to_repeat(

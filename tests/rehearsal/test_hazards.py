@@ -340,7 +340,7 @@ def test_the_tokens_are_nowhere_in_the_state(module_home: RehearsalHome) -> None
         providers = [
             r for r in module_home.resources(stack).values() if r["type"].startswith("pulumi:providers:")
         ]
-        assert {r["type"].split(":")[-1] for r in providers} == {"vercel", "github"}
+        assert {r["type"].split(":")[-1] for r in providers} == {"vercel", "github", "docker"}
         for provider in providers:
             assert {"token", "apiToken"}.isdisjoint(provider["inputs"])
 

@@ -496,6 +496,17 @@ def test_a_replacement_is_told_by_property_and_leaves_its_order_to_the_program(s
     assert (answer.deleteBeforeReplace, answer.hasDetailedDiff) == (False, True)
 
 
+def test_settings_that_the_provider_refuses_stop_it_before_any_resource(start: Start) -> None:
+    port = _port(start(env={"GITHUB_TOKEN": ""}))
+    stub = provider_pb2_grpc.ResourceProviderStub(grpc.insecure_channel(f"127.0.0.1:{port}"))
+    settings = server.to_struct({"owner": "acme"})
+    urn = "urn:pulumi:s::p::pulumi:providers:github::x"
+    (failure,) = stub.CheckConfig(provider_pb2.CheckRequest(urn=urn, news=settings)).failures
+    assert "GITHUB_TOKEN" in failure.reason
+    with pytest.raises(grpc.RpcError, match="GITHUB_TOKEN"):
+        stub.Configure(provider_pb2.ConfigureRequest(args=settings))
+
+
 def test_functions_are_refused_with_a_reason(start: Start) -> None:
     stub = provider_pb2_grpc.ResourceProviderStub(grpc.insecure_channel(f"127.0.0.1:{_port(start())}"))
     with pytest.raises(grpc.RpcError, match="github:index/getUser:getUser: state the value"):

@@ -1,0 +1,211 @@
+"""SocketServer: the battle server on Docker Swarm, health-gated, behind a proxy.
+
+Maps `plan.socket.SocketPlan` to an overlay network, two services, a content-hashed config and a volume for
+certificates. A release that does not become healthy never takes traffic: Swarm goes back to N-1 by itself,
+and the update of the service fails.
+"""
+
+import base64
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+
+from plan.socket import PORT, PROXY_HTTP_PORT, PROXY_HTTPS_PORT, STOP_GRACE, SocketPlan
+
+_LOGS: docker.ServiceTaskSpecLogDriverArgsDict = {
+    "name": "json-file",
+    "options": {"max-size": "10m", "max-file": "3"},
+}
+_RESTART: docker.ServiceTaskSpecRestartPolicyArgsDict = {"condition": "any", "delay": "2s"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocketServerArgs:
+    """`plan`: what to declare, or None for nothing yet. `edge_config`: value of EDGE_CONFIG (secret)."""
+
+    plan: SocketPlan | None
+    edge_config: pulumi.Input[str]
+
+
+class SocketServer(pulumi.ComponentResource):
+    """The socket server of one stack. Needs a Docker provider of the socket host in `opts.providers`."""
+
+    service_name: pulumi.Output[str] | None
+    """Name of the Swarm service; None while no release is set."""
+
+    def __init__(self, name: str, args: SocketServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("paintshare:index:SocketServer", name, None, opts)
+        self._name = name
+        self.service_name = self._declare(args.plan, args.edge_config).name if args.plan else None
+        self.register_outputs({"service_name": self.service_name})
+
+    def _declare(self, plan: SocketPlan, edge_config: pulumi.Input[str]) -> docker.Service:
+        child = pulumi.ResourceOptions(parent=self)
+        labels = {"app.paintshare.stack": plan.stack}
+        network = docker.Network(
+            f"{self._name}-network", name=plan.prefix, driver="overlay", attachable=True, opts=child
+        )
+        server = self._server(plan, network, edge_config, labels)
+        self._proxy(plan, network, labels, depends_on=server)
+        return server
+
+    def _server(
+        self,
+        plan: SocketPlan,
+        network: docker.Network,
+        edge_config: pulumi.Input[str],
+        labels: dict[str, str],
+    ) -> docker.Service:
+        secrets = [
+            docker.Secret(
+                # The value's HMAC is part of both names: a new one is made, mounted, and the old one removed.
+                f"{self._name}-secret-{file.name}",
+                name=file.name,
+                data=pulumi.Output.secret(base64.b64encode(file.value.encode()).decode()),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for file in plan.file_secrets
+        ]
+        values: dict[str, pulumi.Input[str]] = {k: pulumi.Output.secret(v) for k, v in plan.secrets.items()}
+        if plan.edge_config:
+            values["EDGE_CONFIG"] = edge_config
+        health, rollout = plan.health, plan.rollout
+        probe = (
+            f"fetch('http://127.0.0.1:{PORT}{health.path}')"
+            ".then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"
+        )
+        return docker.Service(
+            f"{self._name}-service",
+            name=f"{plan.prefix}-socket",
+            labels=_labels({**labels, "app.paintshare.release": plan.release}),
+            mode={"replicated": {"replicas": plan.replicas}},
+            task_spec={
+                "container_spec": {
+                    "image": plan.image,
+                    "env": {**plan.environment, **values},
+                    "secrets": [
+                        {
+                            "secret_id": made.id,
+                            "secret_name": file.name,
+                            "file_name": f"/run/secrets/{file.key}",
+                        }
+                        for made, file in zip(secrets, plan.file_secrets, strict=True)
+                    ]
+                    or None,
+                    "healthcheck": {
+                        "tests": ["CMD", "node", "-e", probe],
+                        "interval": health.interval,
+                        "timeout": health.timeout,
+                        "retries": health.retries,
+                        "start_period": health.start_period,
+                    },
+                    "stop_grace_period": STOP_GRACE,
+                    "stop_signal": "SIGTERM",
+                    "init": True,
+                    "read_only": True,
+                    "cap_drops": ["ALL"],
+                    "mounts": [{"target": "/tmp", "type": "tmpfs"}],  # noqa: S108  inside the task
+                    # A changed label of the container replaces the service, whose name is taken (ForceNew).
+                    "labels": _container_labels(labels),
+                },
+                "networks_advanceds": [{"id": network.id}],
+                "placement": {"prefs": ["spread=node.id"]},
+                "resources": {
+                    "limits": {"memory_bytes": plan.memory_bytes, "nano_cpus": plan.nano_cpus},
+                    "reservation": {"memory_bytes": plan.memory_bytes // 2, "nano_cpus": plan.nano_cpus // 4},
+                },
+                "restart_policy": _RESTART,
+                "log_driver": _LOGS,
+            },
+            endpoint_spec={"mode": "dnsrr"},
+            update_config={
+                "parallelism": rollout.parallelism,
+                "delay": rollout.delay,
+                "order": "start-first",
+                "failure_action": "rollback",
+                "monitor": rollout.monitor,
+                "max_failure_ratio": "0.0",
+            },
+            rollback_config={
+                "parallelism": rollout.parallelism,
+                "delay": rollout.delay,
+                "order": "start-first",
+                "failure_action": "pause",
+                "monitor": "5s",
+                "max_failure_ratio": "0.0",
+            },
+            converge_config={"delay": "1s", "timeout": rollout.converge_timeout},
+            opts=pulumi.ResourceOptions(
+                parent=self, custom_timeouts=pulumi.CustomTimeouts(create="10m", update="10m")
+            ),
+        )
+
+    def _proxy(
+        self, plan: SocketPlan, network: docker.Network, labels: dict[str, str], depends_on: docker.Service
+    ) -> None:
+        config = docker.ServiceConfig(
+            f"{self._name}-{plan.caddyfile_name}",
+            name=plan.caddyfile_name,
+            data=base64.b64encode(plan.caddyfile.encode()).decode(),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        certificates = docker.Volume(
+            f"{self._name}-certificates",
+            name=f"{plan.prefix}-certificates",
+            # Issued anew, certificates run into the authority's rate limits.
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+        )
+        docker.Service(
+            f"{self._name}-proxy",
+            name=f"{plan.prefix}-proxy",
+            labels=_labels(labels),
+            mode={"replicated": {"replicas": 1}},
+            task_spec={
+                "container_spec": {
+                    "image": plan.proxy_image,
+                    "configs": [
+                        {
+                            "config_id": config.id,
+                            "config_name": plan.caddyfile_name,
+                            "file_name": "/etc/caddy/Caddyfile",
+                        }
+                    ],
+                    "mounts": [
+                        {"target": "/data", "type": "volume", "source": certificates.name},
+                        {"target": "/config", "type": "tmpfs"},
+                    ],
+                    "read_only": True,
+                    "cap_drops": ["ALL"],
+                    "init": True,
+                    "stop_grace_period": STOP_GRACE,
+                },
+                "networks_advanceds": [{"id": network.id}],
+                "restart_policy": _RESTART,
+                "log_driver": _LOGS,
+            },
+            endpoint_spec={
+                "mode": "dnsrr",
+                "ports": [
+                    _port(PROXY_HTTP_PORT, plan.http_port),
+                    _port(PROXY_HTTPS_PORT, plan.https_port),
+                ],
+            },
+            # Two tasks cannot publish one host port, so the old one ends first.
+            update_config={"order": "stop-first", "failure_action": "rollback", "monitor": "5s"},
+            converge_config={"delay": "1s", "timeout": plan.rollout.converge_timeout},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[depends_on]),
+        )
+
+
+def _port(target: int, published: int) -> docker.ServiceEndpointSpecPortArgsDict:
+    """In host mode: the routing mesh needs IPVS, which some hosts lack (FACTS)."""
+    return {"target_port": target, "published_port": published, "publish_mode": "host", "protocol": "tcp"}
+
+
+def _labels(labels: dict[str, str]) -> list[docker.ServiceLabelArgsDict]:
+    return [{"label": key, "value": value} for key, value in sorted(labels.items())]
+
+
+def _container_labels(labels: dict[str, str]) -> list[docker.ServiceTaskSpecContainerSpecLabelArgsDict]:
+    return [{"label": key, "value": value} for key, value in sorted(labels.items())]

@@ -1,0 +1,162 @@
+"""The socket server of one stack: image, environment, limits, health gate, proxy (plan §3, §4.1, §6.2).
+
+Pure functions from settings to a `SocketPlan`; `components.socket_server` maps it to Swarm resources. Every
+number of the rollout stands here. Durations are written as Docker returns them, so that a refresh is quiet.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from plan.settings import Settings
+from plan.variables import Assignment, Store, assignments, fingerprint
+
+SOCKET: Final = "socket"  # logical name of the component
+PORT: Final = 3001  # inside the task
+PROXY_HTTP_PORT, PROXY_HTTPS_PORT = (
+    8080,
+    8443,
+)  # inside the proxy's task: no capability is needed to bind them
+
+DRAIN_SECONDS: Final = 20  # the server stops taking connections and lets clients move (docs/app-contract.md)
+STOP_GRACE: Final = "30s"  # longer than the drain, or Docker kills it half-way
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthGate:
+    """When a task counts as healthy. A hanging `/healthz` fails after `timeout` x `retries`."""
+
+    path: str = "/healthz"
+    interval: str = "2s"
+    timeout: str = "2s"
+    retries: int = 3
+    start_period: str = "10s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """One task at a time, the new one first; back to N-1 when it fails within the monitor window."""
+
+    parallelism: int = 1
+    delay: str = "1s"
+    monitor: str = "15s"
+    converge_timeout: str = "5m0s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSecret:
+    """A secret mounted as a file instead of an environment variable.
+
+    `name` carries the keyed HMAC of the value: Swarm secrets are immutable, so a new value needs a new name,
+    and a bare hash of the value never leaves this program.
+    """
+
+    key: str
+    value: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocketPlan:
+    """Everything one stack declares on the socket host. Names carry the stack: two may share a host."""
+
+    stack: str
+    prefix: str
+    release: str
+    image: str
+    proxy_image: str
+    replicas: int
+    memory_bytes: int
+    nano_cpus: int
+    environment: dict[str, str]  # values in the clear that are no secret
+    secrets: dict[str, str]  # values that must be marked secret
+    edge_config: bool  # True: EDGE_CONFIG is made by a resource and joins `secrets`
+    file_secrets: tuple[FileSecret, ...]
+    caddyfile: str
+    caddyfile_name: str
+    http_port: int
+    https_port: int
+    health: HealthGate
+    rollout: Rollout
+
+
+def socket_plan(settings: Settings) -> SocketPlan | None:
+    """The plan, or None while the stack file names no release of the socket server."""
+    if not settings.socket_release:
+        return None
+    prefix = f"paintshare-{settings.stack}"
+    found = list(assignments(settings, Store.SOCKET))
+    secrets = {a.row.key: a.value for a in found if a.secret and a.value is not None}
+    files: tuple[FileSecret, ...] = ()
+    if settings.socket_file_secrets:
+        files = tuple(_file_secret(settings, prefix, key, value) for key, value in sorted(secrets.items()))
+        secrets = {}
+    caddyfile = render_caddyfile(settings, prefix)
+    return SocketPlan(
+        stack=settings.stack,
+        prefix=prefix,
+        release=settings.socket_release,
+        image=f"{settings.socket_image}:{settings.socket_release}@{settings.socket_digest}",
+        proxy_image=settings.proxy_image,
+        replicas=settings.socket_replicas,
+        memory_bytes=settings.socket_memory_mib * 1024 * 1024,
+        nano_cpus=settings.socket_milli_cpus * 1_000_000,
+        environment=_environment(found, files),
+        secrets=secrets,
+        edge_config=any(a.row.key == "EDGE_CONFIG" for a in found),
+        file_secrets=files,
+        caddyfile=caddyfile,
+        caddyfile_name=f"{prefix}-caddyfile-{hashlib.sha256(caddyfile.encode()).hexdigest()[:12]}",
+        http_port=settings.socket_http_port,
+        https_port=settings.socket_https_port,
+        health=HealthGate(),
+        rollout=Rollout(),
+    )
+
+
+def _environment(found: list[Assignment], files: tuple[FileSecret, ...]) -> dict[str, str]:
+    plain = {a.row.key: a.value for a in found if not a.secret and a.value is not None}
+    mounted = {f"{file.key}_FILE": f"/run/secrets/{file.key}" for file in files}
+    own = {"NODE_ENV": "production", "PORT": str(PORT), "DRAIN_SECONDS": str(DRAIN_SECONDS)}
+    return {**plain, **mounted, **own}
+
+
+def _file_secret(settings: Settings, prefix: str, key: str, value: str) -> FileSecret:
+    mac = fingerprint(settings.fingerprint_key.get_secret_value(), value)[:12]
+    return FileSecret(key=key, value=value, name=f"{prefix}-{key.lower().replace('_', '-')}-{mac}")
+
+
+def render_caddyfile(settings: Settings, prefix: str) -> str:
+    """The proxy's configuration: TLS, WebSocket and long polling, sticky sessions, private metrics.
+
+    Upstreams are the service's tasks, looked up every second (`dnsrr`); a task that refuses a connection is
+    left out for two seconds while another is tried. Source: Caddy 2.6 documentation, FACTS "Docker Swarm".
+    """
+    site, tls, https = {
+        "acme": (settings.socket_domain, "", ""),
+        "internal": (settings.socket_domain, "\ttls internal\n", ""),
+        "off": (f"http://:{PROXY_HTTP_PORT}", "", "\tauto_https off\n"),
+    }[settings.socket_tls]
+    return f"""\
+{{
+\tadmin off
+\thttp_port {PROXY_HTTP_PORT}
+\thttps_port {PROXY_HTTPS_PORT}
+{https}}}
+
+{site} {{
+{tls}\t@private path /metrics /metrics/*
+\trespond @private 404
+\treverse_proxy {{
+\t\tdynamic a {{
+\t\t\tname tasks.{prefix}-socket
+\t\t\tport {PORT}
+\t\t\trefresh 1s
+\t\t}}
+\t\tlb_policy cookie paintshare_socket
+\t\tlb_try_duration 5s
+\t\tlb_try_interval 100ms
+\t\tfail_duration 2s
+\t}}
+}}
+"""

@@ -1,0 +1,88 @@
+"""The socket server's plan: nothing without a release, the environment off the matrix, the proxy's text."""
+
+from typing import Any
+
+import pytest
+
+from plan.socket import DRAIN_SECONDS, STOP_GRACE, SocketPlan, socket_plan
+from tests.builders import StackFile, production, staging
+
+SHA, DIGEST = "a" * 40, "sha256:" + "b" * 64
+
+
+def with_release(make: Any, **changes: Any) -> StackFile:
+    file: StackFile = make(socketRelease=SHA, socketDigest=DIGEST, **changes)
+    return file
+
+
+def plan(make: Any = staging, **changes: Any) -> SocketPlan:
+    found = socket_plan(with_release(make, **changes).settings())
+    assert found is not None
+    return found
+
+
+def test_without_a_release_nothing_is_declared() -> None:
+    assert socket_plan(staging().settings()) is None
+
+
+def test_the_image_is_named_by_tag_and_digest() -> None:
+    assert plan(socketImage="registry.example/socket").image == f"registry.example/socket:{SHA}@{DIGEST}"
+
+
+def test_every_physical_name_carries_the_stack() -> None:
+    ours, theirs = plan(staging), plan(production)
+    assert ours.prefix == "paintshare-staging"
+    assert ours.caddyfile_name.startswith("paintshare-staging-")
+    assert theirs.caddyfile_name.startswith("paintshare-production-")
+
+
+def test_secrets_are_apart_from_what_may_be_read() -> None:
+    found = plan()
+    assert {"SUPABASE_SERVICE_ROLE_KEY", "BATTLE_PASSWORD_PEPPER", "SENTRY_DSN"} == found.secrets.keys()
+    assert {"SUPABASE_URL", "CLIENT_URL", "PORT", "DRAIN_SECONDS", "NODE_ENV"} == found.environment.keys()
+    assert found.edge_config
+    assert not set(found.secrets.values()) & set(found.environment.values())
+
+
+def test_file_secrets_leave_no_secret_in_the_environment_and_are_named_by_their_keyed_hmac() -> None:
+    found = plan(socketFileSecrets=True)
+    assert found.secrets == {}
+    assert {file.key for file in found.file_secrets} == plan().secrets.keys()
+    assert found.environment["BATTLE_PASSWORD_PEPPER_FILE"] == "/run/secrets/BATTLE_PASSWORD_PEPPER"
+    for file in found.file_secrets:
+        assert file.name.startswith("paintshare-staging-")
+        assert file.value not in file.name
+    assert len({file.name for file in found.file_secrets}) == len(found.file_secrets)
+
+
+def test_a_task_is_given_longer_to_stop_than_it_drains() -> None:
+    assert int(STOP_GRACE.removesuffix("s")) > DRAIN_SECONDS
+
+
+def test_a_changed_proxy_text_has_another_name_and_an_equal_one_the_same() -> None:
+    assert plan().caddyfile_name == plan().caddyfile_name
+    assert plan().caddyfile_name != plan(socketTls="internal").caddyfile_name
+
+
+@pytest.mark.parametrize(
+    ("tls", "site", "there", "absent"),
+    [
+        ("acme", "socket-staging.share-paint.app {", "", "tls internal"),
+        ("internal", "socket-staging.share-paint.app {", "tls internal", "auto_https off"),
+        ("off", "http://:8080 {", "auto_https off", "tls internal"),
+    ],
+)
+def test_the_proxy_gets_its_certificates_as_the_stack_file_says(
+    tls: str, site: str, there: str, absent: str
+) -> None:
+    text = plan(socketTls=tls).caddyfile
+    assert f"\n{site}\n" in text
+    assert there in text
+    assert absent not in text
+
+
+def test_the_proxy_hides_the_metrics_and_finds_every_task() -> None:
+    text = plan().caddyfile
+    assert "@private path /metrics /metrics/*" in text
+    assert "respond @private 404" in text
+    assert "name tasks.paintshare-staging-socket" in text
