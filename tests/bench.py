@@ -28,12 +28,14 @@ STACK: Final = "production"
 # Imports the same SDKs and starts the same plugins, which takes a resource of each.
 _EMPTY: Final = """
 import os
+import pulumi_docker as docker
 import pulumi_github as github
 import pulumiverse_vercel as vercel
 os.environ.pop("GITHUB_TOKEN", None)
 import pulumi
 on_vercel = vercel.Provider("vercel", team="team_rehearsalPaintShare01")
 on_github = github.Provider("github", owner="paintshare-demo")
+docker.Provider("socket-host", host="unix:///none", disable_docker_daemon_check=True)
 vercel.EdgeConfig("edge", name="bench", opts=pulumi.ResourceOptions(provider=on_vercel))
 github.ActionsEnvironmentVariable(
     "variable", repository="share-paint", environment="production", variable_name="BENCH", value="1",
@@ -111,14 +113,13 @@ def _preview_table(ours: Home, empty: Home) -> None:
 
 def _import_table(ours: Home) -> None:
     python = [sys.executable, "-c"]
-    sdks = "import pulumi, pulumi_github, pulumiverse_vercel"
+    sdks = "import pulumi, pulumi_docker, pulumi_github, pulumiverse_vercel"
+    rooms = "plan.preflight, components.web_app, components.deployment_gate, components.socket_server"
     times = _alternate(
         {
             "python starts": lambda: _run([*python, "pass"], ours),
             "and imports the SDKs": lambda: _run([*python, sdks], ours),
-            "and this program's rooms": lambda: _run(
-                [*python, f"{sdks}, plan.preflight, components.web_app, components.deployment_gate"], ours
-            ),
+            "and this program's rooms": lambda: _run([*python, f"{sdks}, {rooms}"], ours),
         }
     )
     table = _table(f"imports, median of {RUNS}", "what", "seconds")
