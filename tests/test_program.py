@@ -19,6 +19,7 @@ from plan.settings import PROJECT
 from plan.variables import Class, Store, assignments
 from tests.builders import ROOT, StackFile, committed, production, staging
 from tests.components.recording import CONNECTION, Declared, Recorded, record
+from tests.plan.test_socket import with_release
 
 MAIN = ROOT / "__main__.py"
 
@@ -152,6 +153,14 @@ def test_no_token_of_the_environment_reaches_the_state(
     monkeypatch.setenv("VERCEL_API_TOKEN", "t0ken-of-vercel-000000000")
     for resource in run(staging(), tmp_path, production()):
         assert "t0ken" not in str(resource)
+
+
+def test_a_release_of_the_socket_server_is_declared_on_its_host(tmp_path: Path) -> None:
+    recorded = run(with_release(staging), tmp_path, production())
+    found = [r for r in recorded.children() if r.type.startswith("docker:")]
+    assert found
+    assert {(r.parent, r.provider) for r in found} == {("socket", "socket-host")}
+    assert recorded.named("socket-host").inputs["host"] == staging().config["socketHost"]
 
 
 # --- outputs -----------------------------------------------------------------------------------------

@@ -140,6 +140,7 @@ def test_each_branch_and_tag_has_an_active_ruleset_on_its_full_ref() -> None:
             ("tag", "refs/tags/v*"),
         )
     }
+    assert {r.inputs["name"] for r in found} == {"paintshare develop", "paintshare main", "paintshare v*"}
     assert all(r.inputs["enforcement"] == "active" for r in found)
     assert all(r.inputs["conditions"]["refName"]["excludes"] == [] for r in found)
 

@@ -59,6 +59,10 @@ config:
   # above a list
   paintshare:redirectDomains:
     - www.share-paint.app
+  paintshare:reviewers:
+    - user: mina
+      id: 1
+    - team: infra
   paintshare:adoptedOn: "2026-01-01"
   paintshare:fingerprintKey:
     secure: "v1:{key}"

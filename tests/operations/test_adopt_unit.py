@@ -187,8 +187,23 @@ LIVE_SETTINGS: Final[dict[str, tuple[Json, Json]]] = {
         {"oidcTokenConfig": {"issuerMode": "global"}},
     ),
     "functions": (
-        {"resourceConfig": {"functionDefaultMemoryType": "performance", "fluid": True, "elastic": 1}},
-        {"resourceConfig": {"functionDefaultCpuType": "performance", "fluid": True}},
+        {
+            "resourceConfig": {
+                "functionDefaultMemoryType": "performance",
+                "functionDefaultTimeout": 60,
+                "functionDefaultRegions": ["icn1"],
+                "fluid": True,
+                "elasticConcurrencyEnabled": True,
+            }
+        },
+        {
+            "resourceConfig": {
+                "functionDefaultCpuType": "performance",
+                "functionDefaultTimeout": 60,
+                "functionDefaultRegions": ["icn1"],
+                "fluid": True,
+            }
+        },
     ),
 }
 
@@ -203,12 +218,38 @@ def test_a_setting_that_differs_from_vercels_default_is_stated_as_the_provider_n
     assert adopt.project_settings({**DEFAULTS, **live}) == stated
 
 
-def test_each_setting_that_an_update_would_reset_can_be_stated_in_a_stack_file() -> None:
-    reset = adopt._RESET
-    live = {field: "x" if default is None else not default for field, default in reset.values()}
-    stated = adopt.project_settings(live)
-    assert stated == {name: live[field] for name, (field, _) in reset.items()}
-    assert set(stated) <= set(PROJECT_SETTINGS)
+# Settings that an update resets when they are not stated, by the type of their default at Vercel.
+TEXTS: Final = {
+    "buildCommand", "devCommand", "framework", "ignoreCommand", "installCommand", "outputDirectory",
+    "previewDeploymentSuffix", "rootDirectory", "nodeVersion", "enablePreviewFeedback",
+    "enableProductionFeedback", "gitComments", "optionsAllowlist",
+}  # fmt: skip
+ON: Final = {"gitForkProtection"}
+OFF: Final = {
+    "automaticallyExposeSystemEnvironmentVariables", "enableAffectedProjectsDeployments",
+    "previewDeploymentsDisabled", "gitLfs", "functionFailover", "customerSuccessCodeVisibility",
+    "protectedSourcemaps", "prioritiseProductionBuilds", "directoryListing",
+}  # fmt: skip
+# What the REST API calls otherwise than the provider.
+RENAMED: Final = {
+    "ignoreCommand": "commandForIgnoringBuildStep",
+    "automaticallyExposeSystemEnvironmentVariables": "autoExposeSystemEnvs",
+    "gitLfs": "gitLFS",
+    "functionFailover": "serverlessFunctionZeroConfigFailover",
+    "customerSuccessCodeVisibility": "customerSupportCodeVisibility",
+    "prioritiseProductionBuilds": "productionDeploymentsFastLane",
+}
+
+
+def test_each_setting_that_an_update_would_reset_is_kept_when_it_differs_and_left_out_when_not() -> None:
+    def live(values: Json) -> Json:
+        return {RENAMED.get(name, name): value for name, value in values.items()}
+
+    differing = dict.fromkeys(TEXTS, "x") | dict.fromkeys(ON, False) | dict.fromkeys(OFF, True)
+    assert adopt.project_settings(live(differing)) == differing
+    default = dict.fromkeys(TEXTS) | dict.fromkeys(ON, True) | dict.fromkeys(OFF, False)
+    assert adopt.project_settings(live(default)) == {}
+    assert set(differing) <= set(PROJECT_SETTINGS)
 
 
 @pytest.mark.parametrize("case", LIVE_SETTINGS)
@@ -386,6 +427,15 @@ def test_an_environment_and_what_stands_below_it_are_adopted() -> None:
         f"{GATE}-environment-production": "share-paint:production",
         f"{GATE}-branch-production-main": "share-paint:production:5",
         f"{GATE}-variable-production-NEXT_PUBLIC_APP_URL": "share-paint:production:NEXT_PUBLIC_APP_URL",
+    }
+
+
+def test_a_policy_for_tags_is_adopted_by_the_declared_one_for_tags() -> None:
+    policies = [{"id": 8, "name": "v*", "type": "tag"}, {"id": 9, "name": "main", "type": "tag"}]
+    found = inspect(production(), None, GitHub({"share-paint:production": {"policies": policies}}))
+    assert found.ids == {
+        f"{GATE}-environment-production": "share-paint:production",
+        f"{GATE}-tag-production-v*": "share-paint:production:8",
     }
 
 

@@ -82,6 +82,14 @@ def tasks(service: Any) -> list[dict[str, Any]]:
     return [task for task in service.tasks() if task["Status"]["State"] == "running"]
 
 
+def running(pid: int) -> bool:
+    """False also for a process that has ended and waits to be reaped (proc(5): its cmdline is empty)."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
+
+
 def eventually(condition: Callable[[], object]) -> None:
     assert processes.wait_until(lambda: bool(condition()), 60)
 
@@ -197,7 +205,7 @@ def test_a_killed_engine_comes_back_with_its_services_and_without_the_old_tasks(
     with contextlib.closing(shared.client()) as client:
         service = client.services.get("survivor")
         eventually(lambda: tasks(service))
-        assert not Path(f"/proc/{old_pid}").exists()
+        assert not running(old_pid)
         assert len(daemon(shared)) == len(daemon(shared, "containerd")) == 1
         service.remove()
 
@@ -242,13 +250,32 @@ def test_stop_without_an_engine_does_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "never").exists()
 
 
-def test_a_folder_removed_under_a_running_engine_gets_a_new_one(folder: Path) -> None:
+@pytest.mark.parametrize("how", ["moved", "removed"])
+def test_a_folder_taken_from_under_a_running_engine_gets_a_new_one(folder: Path, how: str) -> None:
     engine = docker_engine.ensure(folder)
-    old = daemon(engine)
-    shutil.rmtree(folder, ignore_errors=True)
+    (old,) = daemon(engine)
+    if how == "moved":
+        folder.rename(folder.with_name("moved"))
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
     assert docker_engine.ensure(folder).running()
-    assert daemon(engine) != old
+    (new,) = daemon(engine)
+    assert new != old
     assert (folder / "data").is_dir()
+
+
+def test_stopping_a_killed_engine_ends_its_containers_too(folder: Path) -> None:
+    engine = docker_engine.ensure(folder)
+    image = images.caddy(registry.ensure(folder / "registry", engine))
+    with contextlib.closing(engine.client()) as client:
+        container = client.containers.run(image.reference, ["caddy", "respond"], detach=True)
+        container.reload()
+        pid = container.attrs["State"]["Pid"]
+    os.kill(daemon(engine)[0], signal.SIGKILL)
+    assert running(pid)
+    docker_engine.stop(folder)
+    assert not running(pid)
+    assert processes_of(engine) == []
 
 
 def test_the_folder_may_have_a_path_longer_than_a_socket_may(tmp_path: Path) -> None:

@@ -282,13 +282,14 @@ def test_a_stopping_server_answers_503_takes_nobody_and_lets_its_players_go(
 
 
 def test_a_drain_ends_although_somebody_holds_on(run: Run, sound: images.ImageRef) -> None:
-    """A poll that is never fetched keeps its connection open on the server's side."""
     server = run(sound, DRAIN_SECONDS="2")
-    path, _, welcome = HANDSHAKES["polling"]
-    assert server.get(path, Origin=ORIGIN)[0] == welcome
-    server.container.kill("SIGTERM")
-    assert server.exit_code() == 0
-    assert "stopped: 1 connections left" in server.log()
+    path, headers, welcome = HANDSHAKES["websocket"]
+    with contextlib.closing(server.connect()) as held:
+        held.request("GET", path, headers={"Origin": ORIGIN, **headers})
+        assert held.getresponse().status == welcome
+        server.container.kill("SIGTERM")
+        assert server.exit_code() == 0
+        assert "stopped: 1 connections left" in server.log()
 
 
 class Switch(http.server.BaseHTTPRequestHandler):

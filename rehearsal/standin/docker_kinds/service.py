@@ -490,13 +490,22 @@ class _Rollout:
                 case "completed":
                     return
                 case "rollback_completed":
-                    raise self._error("service rollback completed", status, tasks, before)
+                    raise self._error("service rollback completed", status, self._settled(), before)
                 case "paused":
                     raise self._error("service update paused", status, tasks, before)
                 case "rollback_paused":
                     raise self._error("service rollback paused", status, tasks, before)
                 case None if time.monotonic() - begun > _PARTLY and self._all_run(service, tasks):
                     return
+
+    def _settled(self) -> list[Properties]:
+        """The tasks once every replica runs: Swarm may call a rollback completed a moment before."""
+        deadline = time.monotonic() + PATIENCE
+        service, tasks = self._ask()
+        while not self._all_run(service, tasks) and time.monotonic() < deadline:
+            self._pause(_POLL)
+            service, tasks = self._ask()
+        return tasks
 
     def _ask(self) -> tuple[Properties, list[Properties]]:
         with session.asking(*self._hidden) as engine:
