@@ -214,8 +214,9 @@ def _write_stack(home: Home, stack: str, today: date, fingerprint_key: str) -> N
 
 def _pulumi(home: Home, *arguments: str, stdin: str = "") -> str:
     """Standard output of a command. Raises HomeError with what it said when it fails."""
+    # --cwd beside PULUMI_OPTION_CWD: a `config set` in another folder would edit the committed files.
     done = subprocess.run(
-        [home.engine.pulumi, *arguments, "--non-interactive"],
+        [home.engine.pulumi, "--cwd", home.folder, *arguments, "--non-interactive"],
         input=stdin, capture_output=True, text=True, env=home.env(), check=False,
     )  # fmt: skip
     if done.returncode:
