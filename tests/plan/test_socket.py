@@ -86,3 +86,4 @@ def test_the_proxy_hides_the_metrics_and_finds_every_task() -> None:
     assert "@private path /metrics /metrics/*" in text
     assert "respond @private 404" in text
     assert "name tasks.paintshare-staging-socket" in text
+    assert "dial_timeout 500ms" in text
