@@ -10,9 +10,10 @@ import pytest
 
 from rehearsal.standin import github
 from rehearsal.standin.account import Account, Document
-from rehearsal.standin.kinds import UNKNOWN, Properties, ServiceError
+from rehearsal.standin.kinds import UNKNOWN, Properties
 from rehearsal.standin.server import StandIn
 from tests.rehearsal import rules
+from tests.rehearsal.rules import refused
 
 KINDS = {kind.type.rsplit(":", 1)[1]: kind for kind in github.KINDS}
 CUSTOM = {"protectedBranches": False, "customBranchPolicies": True}
@@ -143,21 +144,6 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     yield hub
     hub.account.close()
     github.configure({"token": "t"})
-
-
-class refused:  # noqa: N801  reads as a verb: `with refused(409, "exists")`
-    """The service must refuse with this status and this in its message."""
-
-    def __init__(self, status: int, text: str = "") -> None:
-        self.status, self.text = status, text
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        assert isinstance(error, ServiceError), f"not refused, {error!r} instead"
-        assert (error.status, self.text in str(error)) == (self.status, True), str(error)
-        return True
 
 
 def test_every_rule_has_a_test_that_breaks_it_and_every_test_a_rule() -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from rehearsal.standin import schema, vercel
 from rehearsal.standin.account import Account
-from rehearsal.standin.kinds import UNKNOWN, Properties, ServiceError
+from rehearsal.standin.kinds import UNKNOWN, Properties
 from rehearsal.standin.server import StandIn
 from tests.rehearsal import rules
+from tests.rehearsal.rules import refused
 
 TEAM = "team_testTeam0000000000001"
 REPOSITORY = "acme/app"
@@ -95,21 +96,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     yield world
     world.account.close()
     vercel.configure({"apiToken": "x" * 24})
-
-
-class refused:  # noqa: N801  reads as a verb: `with refused(409, "conflict")`
-    """The service must refuse with this status and this in its message."""
-
-    def __init__(self, status: int, text: str = "") -> None:
-        self.status, self.text = status, text
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        assert isinstance(error, ServiceError), f"not refused, {error!r} instead"
-        assert (error.status, self.text in str(error)) == (self.status, True), str(error)
-        return True
 
 
 def test_every_rule_has_a_test_that_breaks_it_and_every_test_a_rule() -> None:
