@@ -16,6 +16,7 @@ from rehearsal.cache import Progress, cache, locked
 from rehearsal.docker_engine.errors import DockerUnavailableError
 
 _SYSTEM_FOLDERS: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_FOLDERS: Final = ("usr/bin", "usr/sbin", "bin", "sbin")  # of a package; busybox's is /bin
 
 
 def installed(program: str) -> Path | None:
@@ -29,9 +30,7 @@ def program(name: str, package: str, progress: Progress) -> Path:
     found = installed(name)
     if found is None:
         root = unpacked(package, progress)
-        found = next(
-            (root / part / name for part in ("usr/bin", "usr/sbin") if (root / part / name).exists()), None
-        )
+        found = next((root / part / name for part in _FOLDERS if (root / part / name).exists()), None)
     if found is None:
         raise DockerUnavailableError(f"the package {package} holds no program {name}")
     return found
