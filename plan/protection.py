@@ -12,6 +12,7 @@ from plan.settings import Reviewer, Settings
 # Names of the check runs that must be green (plan §2.1 for the app; .github/workflows here for this program).
 APP_CHECKS: Final = ("lint", "type-check", "test", "build", "pai16-ci-gate")
 INFRA_CHECKS: Final = ("test", "preview")
+RECORD_BRANCH: Final = "main"  # of this program's repository: the release record of every stack (DESIGN §1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +34,12 @@ def capability(plan: str, visibility: str) -> Capability:
 
 @dataclass(frozen=True, kw_only=True)
 class Repository:
-    """One repository of the gate."""
+    """One repository of the gate. `branch` and `tags` are what may deploy this stack from it."""
 
     name: str
+    branch: str
+    tags: tuple[str, ...]
+    guarded: bool  # whether this stack also declares the rulesets of `branch` and `tags`
     checks: tuple[str, ...]
     capability: Capability
     bypass_app: int | None  # GitHub App that may push past the branch ruleset
@@ -73,16 +77,26 @@ class Ruleset:
 
 
 def repositories(settings: Settings) -> tuple[Repository, ...]:
-    """The app's repository and this program's."""
+    """The app's repository and this program's.
+
+    The app deploys each stack from the stack's own branch. This program deploys every stack from the branch
+    of the release record, whose ruleset exists once: the stack that states `vercelProject` declares it.
+    """
     return (
         Repository(
             name=settings.app_repository,
+            branch=settings.branch,
+            tags=settings.tags,
+            guarded=True,
             checks=APP_CHECKS,
             capability=capability(settings.github_plan, settings.app_repository_visibility),
             bypass_app=None,
         ),
         Repository(
             name=settings.infra_repository,
+            branch=RECORD_BRANCH,
+            tags=(),
+            guarded=bool(settings.vercel_project),
             checks=INFRA_CHECKS,
             capability=capability(settings.github_plan, settings.infra_repository_visibility),
             bypass_app=settings.release_app_id or None,
@@ -106,8 +120,8 @@ def environment_rules(settings: Settings) -> tuple[EnvironmentRule, ...]:
                 prevent_self_review=gated,
                 # Declared as false where GitHub drops it silently, it would differ for ever (FACTS).
                 admins_bypass=not gated,
-                branches=(settings.branch,),
-                tags=settings.tags,
+                branches=(repository.branch,),
+                tags=repository.tags,
             )
         )
         if settings.preview:
@@ -127,20 +141,20 @@ def environment_rules(settings: Settings) -> tuple[EnvironmentRule, ...]:
 
 
 def rulesets(settings: Settings) -> tuple[Ruleset, ...]:
-    """The stack's branch with its checks, and its tags, which may be neither moved nor deleted.
+    """The branches with their checks, and the tags, which may be neither moved nor deleted.
 
     Tags carry no checks: the app's CI runs on pull requests, so a merge commit has no check runs and a
     tag that demanded them could never be made.
     """
     rules: list[Ruleset] = []
     for repository in repositories(settings):
-        if not repository.capability.rulesets:
+        if not (repository.guarded and repository.capability.rulesets):
             continue
         rules.append(
             Ruleset(
                 repository=repository.name,
                 target="branch",
-                pattern=settings.branch,
+                pattern=repository.branch,
                 checks=repository.checks,
                 approvals=settings.approvals,
                 bypass_app=repository.bypass_app,
@@ -155,6 +169,6 @@ def rulesets(settings: Settings) -> tuple[Ruleset, ...]:
                 approvals=0,
                 bypass_app=None,
             )
-            for tag in settings.tags
+            for tag in repository.tags
         ]
     return tuple(rules)

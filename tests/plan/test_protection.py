@@ -52,14 +52,28 @@ def test_staging_has_its_own_environment_and_preview_in_both_repositories() -> N
     assert set(rules(production())) == {"share-paint:production", "share-paint-infra:production"}
 
 
-@pytest.mark.parametrize("repository", ["share-paint", "share-paint-infra"])
+@pytest.mark.parametrize(
+    ("repository", "branches", "tags"),
+    [("share-paint", ("main",), ("v*",)), ("share-paint-infra", ("main",), ())],
+)
 def test_production_deploys_main_and_version_tags_after_an_approval_that_nobody_gives_himself(
-    repository: str,
+    repository: str, branches: tuple[str, ...], tags: tuple[str, ...]
 ) -> None:
     rule = rules(production(waitMinutes=5))[f"{repository}:production"]
     assert [r.name for r in rule.reviewers] == ["mina-release", "infra-owners"]
     assert (rule.prevent_self_review, rule.admins_bypass, rule.wait_minutes) == (True, False, 5)
-    assert (rule.branches, rule.tags) == (("main",), ("v*",))
+    assert (rule.branches, rule.tags) == (branches, tags)
+
+
+@pytest.mark.parametrize("file", [staging(), production(), production(branch="release", tags=["r*"])])
+def test_every_stack_is_deployed_from_the_release_record_in_this_programs_repository(file: StackFile) -> None:
+    rule = rules(file)[f"share-paint-infra:{file.settings().environment}"]
+    assert (rule.branches, rule.tags) == (("main",), ())
+
+
+def test_the_release_records_branch_is_guarded_by_the_stack_that_owns_what_exists_once() -> None:
+    assert "share-paint-infra:refs/heads/main" in refs(production(branch="release"))
+    assert not any(name.startswith("share-paint-infra:") for name in refs(staging()))
 
 
 def test_staging_deploys_develop_alone_and_without_asking() -> None:
@@ -96,10 +110,9 @@ def test_a_free_plan_gets_no_environment_and_no_ruleset_for_a_private_repository
 
 def test_a_ruleset_names_a_full_ref_and_never_a_bare_name() -> None:
     # A bare name passes the preview and fails at `up` (FACTS).
-    assert set(refs(staging())) == {"share-paint:refs/heads/develop", "share-paint-infra:refs/heads/develop"}
+    assert set(refs(staging())) == {"share-paint:refs/heads/develop"}
     assert set(refs(production())) == {
-        "share-paint:refs/heads/main", "share-paint:refs/tags/v*",
-        "share-paint-infra:refs/heads/main", "share-paint-infra:refs/tags/v*",
+        "share-paint:refs/heads/main", "share-paint:refs/tags/v*", "share-paint-infra:refs/heads/main"
     }  # fmt: skip
 
 
