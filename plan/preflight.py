@@ -486,12 +486,6 @@ def _releases(settings: Settings) -> Iterator[Problem]:
             yield Problem(
                 key, f"{sha!r} is no full git SHA (40 lower-case hex digits)", _set(settings, key, "SHA")
             )
-    if settings.socket_release and not _SHA.fullmatch(settings.socket_release):
-        text = f"{settings.socket_release!r} is no full git SHA (40 lower-case hex digits)"
-        yield Problem("socketRelease", text, _set(settings, "socketRelease", "SHA"))
-    if bool(settings.socket_release) != bool(_DIGEST.fullmatch(settings.socket_digest)):
-        text = "must be sha256: and 64 hex digits with a socketRelease, and empty without one"
-        yield Problem("socketDigest", text, _set(settings, "socketDigest", "sha256:DIGEST"))
     if settings.previous_release and not settings.release:
         yield Problem("previousRelease", "is set without release", _set(settings, "release", "SHA"))
     if settings.release and settings.release == settings.previous_release:
@@ -518,6 +512,24 @@ def _releases(settings: Settings) -> Iterator[Problem]:
             "must be false with a release: a push to the production branch would take the domain past it",
             _set(settings, "autoAssignCustomDomains", "false"),
         )
+
+
+def _socket_releases(settings: Settings) -> Iterator[Problem]:
+    current = (settings.socket_release, settings.socket_digest)
+    previous = (settings.previous_socket_release, settings.previous_socket_digest)
+    for prefix, (sha, digest) in (("socket", current), ("previousSocket", previous)):
+        if sha and not _SHA.fullmatch(sha):
+            text = f"{sha!r} is no full git SHA (40 lower-case hex digits)"
+            yield Problem(f"{prefix}Release", text, _set(settings, f"{prefix}Release", "SHA"))
+        if bool(sha) != bool(_DIGEST.fullmatch(digest)):
+            text = f"must be sha256: and 64 hex digits with a {prefix}Release, and empty without one"
+            yield Problem(f"{prefix}Digest", text, _set(settings, f"{prefix}Digest", "sha256:DIGEST"))
+    if previous[0] and not current[0]:
+        fix = _set(settings, "socketRelease", "SHA")
+        yield Problem("previousSocketRelease", "is set without socketRelease", fix)
+    if current[0] and current[0] == previous[0]:
+        text = "equals socketRelease, so there is no N-1 to go back to"
+        yield Problem("previousSocketRelease", text, _set(settings, "previousSocketRelease", "SHA"))
 
 
 # --- GitHub ------------------------------------------------------------------------------------------
@@ -606,6 +618,7 @@ _RULES: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _shapes,
     _identities,
     _releases,
+    _socket_releases,
     _reviewers,
     _capabilities,
     _adoption,

@@ -106,6 +106,8 @@ class Settings(_Strict):
     socket_image: str = ""
     socket_release: str = ""
     socket_digest: str = ""
+    previous_socket_release: str = ""
+    previous_socket_digest: str = ""
     socket_replicas: Annotated[int, Field(ge=1, le=100)] = 2
     socket_memory_mib: Annotated[int, Field(ge=64)] = 512
     socket_milli_cpus: Annotated[int, Field(ge=100)] = 1000

@@ -115,6 +115,12 @@ SERVICE = "SUPABASE_SERVICE_ROLE_KEY"
 OWN = f"PREVIEW_{SERVICE}"
 STG, PRD = demo.SUPABASE_REF["staging"], demo.SUPABASE_REF["production"]
 
+DIGEST = f"sha256:{'1' * 64}"
+SOCKET = {
+    "socketRelease": demo.RELEASES[1], "socketDigest": DIGEST,
+    "previousSocketRelease": demo.RELEASES[0], "previousSocketDigest": f"sha256:{'0' * 64}",
+}  # fmt: skip
+
 # mistake -> (change, key that is named, words of the text, words of the fix)
 Mistake = tuple[Change, str, str, str]
 # fmt: off
@@ -253,6 +259,34 @@ OF_STAGING: dict[str, Mistake] = {
     ),
     "a release on staging": (
         config(release=demo.RELEASES[0]), "release", "pins production only", "config rm release",
+    ),
+    "a socket release that is no SHA": (
+        config(socketRelease="v1", socketDigest=DIGEST), "socketRelease", "no full git SHA",
+        "config set socketRelease SHA",
+    ),
+    "a socket release without its digest": (
+        config(socketRelease=demo.RELEASES[0]), "socketDigest", "with a socketRelease",
+        "config set socketDigest sha256:DIGEST",
+    ),
+    "a socket digest without its release": (
+        config(socketDigest=DIGEST), "socketDigest", "empty without one",
+        "config set socketDigest sha256:DIGEST",
+    ),
+    "the socket server's N-1 as no SHA": (
+        config(**SOCKET | {"previousSocketRelease": "abc"}), "previousSocketRelease", "no full git SHA",
+        "config set previousSocketRelease SHA",
+    ),
+    "the socket server's N-1 without its digest": (
+        config(**SOCKET | {"previousSocketDigest": ""}), "previousSocketDigest",
+        "with a previousSocketRelease", "config set previousSocketDigest sha256:DIGEST",
+    ),
+    "the socket server's N-1 without a release": (
+        config(**SOCKET | {"socketRelease": "", "socketDigest": ""}), "previousSocketRelease",
+        "without socketRelease", "config set socketRelease SHA",
+    ),
+    "the socket server's N-1 equal to its release": (
+        config(**SOCKET | {"previousSocketRelease": demo.RELEASES[1]}), "previousSocketRelease",
+        "equals socketRelease", "config set previousSocketRelease",
     ),
     "a plan without rulesets": (
         config(githubPlan="free", infraRepositoryVisibility="private"), "githubPlan",
@@ -512,6 +546,9 @@ def test_settings_that_are_sound_in_two_ways_are_accepted() -> None:
     changes: list[dict[str, Any]] = [
         {"autoAssignCustomDomains": True, "release": "", "previousRelease": ""},
         {"previousRelease": ""},
+        SOCKET,
+        {**SOCKET, "previousSocketRelease": "", "previousSocketDigest": ""},
+        {**SOCKET, "previousSocketDigest": DIGEST},  # two commits of the app may build the same image
         {"reviewers": [{"team": "infra-owners", "id": 2001}]},
         {"redirectDomains": []},
         {"socketHost": "tcp://10.0.0.1:2376"},
