@@ -1,0 +1,55 @@
+"""`adopt`: compare a stack with the accounts, show, ask, write its import ids."""
+
+from datetime import date
+
+import typer
+
+from operations import adopt as adoption
+from operations.accounts import GitHubAccount, VercelAccount
+from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, out
+from operations.workspace import OperationError
+from plan.preflight import blocking_for_adoption
+
+
+def adopt(stack: Stack, rehearsal: Rehearsal = False, yes: Yes = False) -> None:
+    """Compare the stack with the live accounts and write import ids to its stack file."""
+    with accounts_of(stack, rehearsal) as (workspace, vercel_url, github_url):
+        loaded = workspace.load()
+        blocking = blocking_for_adoption(loaded)
+        if blocking:
+            raise OperationError("\n".join(f"{p.key}: {p.text}\n  -> {p.fix}" for p in blocking))
+        settings = loaded.settings
+        vercel = VercelAccount(
+            workspace.env.get("VERCEL_API_TOKEN"),
+            settings.vercel_team,
+            settings.vercel_project_id,
+            vercel_url,
+        )
+        github = GitHubAccount(workspace.env.get("GITHUB_TOKEN"), settings.github_owner, github_url)
+        found = adoption.inspect(settings, workspace.resources(), vercel, github)
+        _show(found, leaving=sorted(set(settings.adopt) - set(found.ids)))
+        if not yes and not typer.confirm("Write this to the stack file?"):
+            raise typer.Exit(1)
+        adoption.apply(workspace, found, vercel, date.today())
+        out.print(f"Written: {workspace.stack_file.name}. Next: pulumi preview --stack {stack}")
+
+
+def _show(found: adoption.Adoption, leaving: list[str]) -> None:
+    for name, id in sorted(found.ids.items()):
+        out.print(f"  adopt   {found.labels[name]}  [dim]{id}[/dim]")
+    for key, value in sorted(found.project.items()):
+        out.print(f"  keep    project setting {key} = {value}")
+    for index, number in found.reviewers.items():
+        out.print(f"  fill    reviewers[{index}].id = {number}")
+    for split in found.splits:
+        copy = "gets a copy" if split.value is not None else "is made by the next `up`"
+        out.print(f"  split   {split.key}: the record keeps {', '.join(split.keep)}; {split.target} {copy}")
+    for deletion in found.deletions:
+        out.print(
+            f"  [bold]delete[/bold]  variable {deletion.label}: it must become sensitive, which Vercel does "
+            "for a new one only; running deployments keep its value, the next `up` makes it again"
+        )
+    for name in leaving:
+        out.print(f"  done    {name}: no import id needed any more")
+    if not (found.ids or found.project or found.reviewers or found.splits or found.deletions or leaving):
+        out.print("  nothing to adopt: no declared object exists in the accounts outside this stack's state")

@@ -1,0 +1,52 @@
+"""What every verb shares: its options, the two consoles, the workspace, the addresses of the accounts."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from operations.accounts import GITHUB_URL, VERCEL_URL
+from operations.workspace import Workspace
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Stack = Annotated[str, typer.Option("--stack", "-s", help="Stack: staging or production.")]
+Rehearsal = Annotated[bool, typer.Option("--rehearsal", help="Work on the rehearsal, not on live accounts.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def read_value(key: str) -> str:
+    """A secret from a prompt or from standard input, never from arguments."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(f"New value of {key}", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.read().removesuffix("\n")
+
+
+def workspace_of(stack: str, rehearsal: bool) -> Workspace:
+    env = dict(os.environ)
+    if rehearsal and "PAINTSHARE_ACCOUNT" not in env:  # else `python -m rehearsal env` was evaluated already
+        from rehearsal import home  # noqa: PLC0415  only the rehearsal needs it
+
+        env = home.ensure().env()
+    folder = Path(env.get("PULUMI_OPTION_CWD") or Path.cwd())
+    return Workspace(folder=folder.resolve(), stack=stack, env=env)
+
+
+@contextmanager
+def accounts_of(stack: str, rehearsal: bool) -> Iterator[tuple[Workspace, str, str]]:
+    """The workspace and the addresses of the two services; in the rehearsal the stand-ins' own."""
+    workspace = workspace_of(stack, rehearsal)
+    account = workspace.env.get("PAINTSHARE_ACCOUNT")  # set by `python -m rehearsal env`
+    if not account:
+        yield workspace, VERCEL_URL, GITHUB_URL
+        return
+    from rehearsal.standin.api import AccountApi  # noqa: PLC0415  only the rehearsal needs it
+
+    with AccountApi(Path(account)) as api:
+        yield workspace, api.vercel_url, api.github_url
