@@ -115,6 +115,17 @@ class Settings(_Strict):
     socket_file_secrets: bool = False
     proxy_image: str = "caddy:2.10.2-alpine"
 
+    monitor_host: str = ""
+    monitor_domain: str = ""
+    monitor_http_port: Annotated[int, Field(ge=1, le=65_535)] = 80
+    monitor_https_port: Annotated[int, Field(ge=1, le=65_535)] = 443
+    monitor_tls: Literal["acme", "internal", "off"] = "acme"
+    monitor_retention: Annotated[str, Field(pattern=r"^[1-9][0-9]*[dwy]$")] = "40d"
+    monitor_memory_mib: Annotated[int, Field(ge=128)] = 512
+    prometheus_image: str = "prom/prometheus:v2.55.1"
+    alertmanager_image: str = "prom/alertmanager:v0.28.1"
+    blackbox_image: str = "prom/blackbox-exporter:v0.26.0"
+
     supabase_ref: str = ""
     fingerprint_key: SecretStr = SecretStr("")
     rotation: dict[str, Rotation] = Field(default_factory=dict)

@@ -185,6 +185,15 @@ MATRIX: Final[tuple[Row, ...]] = (
         key="WATCHDOG_URL", kind=Class.SECRET, stores=(Store.MONITOR,), stack=_O, preview=_X,
         meaning="Dead-man's switch that the monitor calls", plan=False,
     ),
+    Row(
+        key="MONITOR_PASSWORD", kind=Class.SECRET, stores=(Store.MONITOR,), stack=_O, preview=_X,
+        meaning="Password of the monitor's UIs, and of the agent on the socket host that writes to it",
+        plan=False,
+    ),
+    Row(
+        key="VERCEL_PROTECTION_BYPASS", kind=Class.SECRET, stores=(Store.MONITOR,), stack=_O, preview=_X,
+        meaning="Lets probes past Vercel's protection of deployments", plan=False,
+    ),
 )  # fmt: skip
 
 STACK_FILE_KEYS: Final[frozenset[str]] = frozenset(key for row in MATRIX for key in row.stack_file_keys)

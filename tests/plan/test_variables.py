@@ -47,6 +47,8 @@ PROGRAM_TABLE: dict[str, tuple[Class, Need, Need, set[Store]]] = {
     "DISCORD_WEBHOOK_URL": (S, X, O, {MONITOR}),
     "SUPABASE_METRICS_KEY": (S, X, O, {MONITOR}),
     "WATCHDOG_URL": (S, X, O, {MONITOR}),
+    "MONITOR_PASSWORD": (S, X, O, {MONITOR}),
+    "VERCEL_PROTECTION_BYPASS": (S, X, O, {MONITOR}),
 }
 TABLE = PLAN_TABLE | PROGRAM_TABLE
 # Stored there besides, because a workflow checks the deployed URLs.
