@@ -4,12 +4,14 @@ Owns every call of the `pulumi` command line in `operations`. A value that may b
 standard input and comes back through standard output, never through arguments.
 """
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,31 +75,116 @@ class Workspace:
         `change` gets the map under `config:`, keys with the project's prefix; comments survive. On any
         error the old file stays as it was.
         """
+        with self.draft(change, secrets) as draft:
+            draft.land()
+
+    @contextmanager
+    def draft(
+        self, change: Callable[[dict[str, Any]], None], secrets: Mapping[str, str] | None = None
+    ) -> Iterator["Draft"]:
+        """An edited copy of the stack file beside it, for a preview; gone after the `with` block."""
         if not self.stack_file.exists():
             raise OperationError(
                 f"{self.stack_file.name} does not exist: pulumi stack init {self.stack}, or mind the spelling"
             )
         descriptor, name = tempfile.mkstemp(prefix=".Pulumi.", suffix=".yaml", dir=self.folder)
         os.close(descriptor)
-        draft = Path(name)
+        path = Path(name)
         try:
-            shutil.copyfile(self.stack_file, draft)
-            shutil.copymode(self.stack_file, draft)
+            base = self.stack_file.read_text()
+            path.write_text(base)
+            shutil.copymode(self.stack_file, path)
             for key, value in (secrets or {}).items():
                 self.pulumi(
                     "config", "set", "--secret", f"{PROJECT}:{key}", "--stack", self.stack,
-                    "--config-file", str(draft), "--raw", stdin=value,
+                    "--config-file", str(path), "--raw", stdin=value,
                 )  # fmt: skip
-            yaml = YAML()
-            yaml.preserve_quotes = True
-            yaml.width = 4096
-            yaml.indent(mapping=2, sequence=4, offset=2)
-            content = yaml.load(draft.read_text())
+            yaml, content = _parsed(path.read_text())
             change(content["config"])
-            with draft.open("w") as file:
-                yaml.dump(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.stack_file)
+            _write(path, yaml, content)
+            yield Draft(self, path, base)
         finally:
-            draft.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+
+    def restore(self, text: str, *, instead_of: str) -> bool:
+        """Put an earlier text of the stack file back, unless somebody has changed it since."""
+        with self.exclusive():
+            if self.stack_file.read_text() != instead_of:
+                return False
+            draft = self.folder / f".Pulumi.{os.getpid()}.yaml"
+            draft.write_text(text)
+            shutil.copymode(self.stack_file, draft)
+            draft.replace(self.stack_file)
+        return True
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the folder's write lock, which ends with the process: two verbs replace a file in turn."""
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An edited copy (`path`) of the stack file as it was (`base`)."""
+
+    workspace: Workspace
+    path: Path
+    base: str
+
+    @property
+    def changes(self) -> bool:
+        return _config(self.path.read_text()) != _config(self.base)
+
+    def land(self) -> None:
+        """Put it in the stack file's place. Other keys that somebody changed meanwhile keep their new value.
+
+        Raises OperationError where somebody else changed the same keys: the decision rests on old values.
+        """
+        file = self.workspace.stack_file
+        with self.workspace.exclusive():
+            now = file.read_text()
+            if now != self.base:
+                self._merge(now)
+            self.path.replace(file)
+
+    def _merge(self, now: str) -> None:
+        old, mine, theirs = (_config(text) for text in (self.base, self.path.read_text(), now))
+        edited = {key for key in {*old, *mine} if old.get(key) != mine.get(key)}
+        clash = sorted(key for key in edited if old.get(key) != theirs.get(key))
+        if clash:
+            names = ", ".join(key.removeprefix(f"{PROJECT}:") for key in clash)
+            raise OperationError(
+                f"{self.workspace.stack_file.name} was changed by somebody else meanwhile ({names}); "
+                "nothing was written: look at it and run the command again"
+            )
+        yaml, content = _parsed(now)
+        for key in edited:
+            if key in mine:
+                content["config"][key] = mine[key]
+            else:
+                content["config"].pop(key, None)
+        _write(self.path, yaml, content)
+
+
+def _parsed(text: str) -> tuple[YAML, Any]:
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml, yaml.load(text)
+
+
+def _config(text: str) -> dict[str, Any]:
+    return dict(_parsed(text)[1].get("config") or {})
+
+
+def _write(path: Path, yaml: YAML, content: Any) -> None:
+    with path.open("w") as file:
+        yaml.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())

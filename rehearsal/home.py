@@ -196,6 +196,27 @@ def _populate(home: Home, progress: Progress) -> None:
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda stack: _write_stack(home, stack, today, fingerprint_key), STACKS))
     _pulumi(home, "stack", "select", STACKS[0])
+    _keep_record(home)
+
+
+def _keep_record(home: Home) -> None:
+    """A git repository of the stack files, in which the verbs record what they do."""
+    if shutil.which("git") is None:
+        return
+    _discard(home.folder / ".git")
+    _write(home.folder / ".gitignore", "*\n!.gitignore\n!Pulumi.*.yaml\n.Pulumi.*\n")
+    identity = {"user.name": "rehearsal", "user.email": "rehearsal@localhost", "commit.gpgsign": "false"}
+    for command in (
+        ("init", "--quiet", "--initial-branch", "main"),
+        *(("config", key, value) for key, value in identity.items()),
+        ("add", "."),
+        ("commit", "--quiet", "--message", "A new rehearsal"),
+    ):
+        done = subprocess.run(
+            ["git", "-C", home.folder, *command], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise HomeError(f"git {command[0]} failed in {home.folder}:\n{done.stderr.strip()}")
 
 
 def _write_stack(home: Home, stack: str, today: date, fingerprint_key: str) -> None:

@@ -1,0 +1,139 @@
+"""The course of every verb that changes a stack: preview, question, record, update.
+
+The edit is previewed in a copy of the stack file, so a "no" leaves everything as it was. It is recorded
+(stack file, git commit) before it is applied: whatever ends the command half-way, the same command again, or
+the next `up`, goes on to the same end. The lock is the engine's own.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import typer
+from rich.markup import escape
+
+from operations import record
+from operations.cli.console import out
+from operations.engine import Change, Engine, LockedError, Plan
+from operations.workspace import OperationError, Workspace
+
+_COLORS: Final = {"create": "green", "update": "yellow", "replace": "magenta", "delete": "red"}
+_DONE: Final = {
+    "create": "created", "update": "updated", "replace": "replaced", "delete": "deleted",
+    "import": "imported", "forget": "forgotten",
+}  # fmt: skip
+
+
+def _unchanged(_: dict[str, Any]) -> None:
+    """The edit of a verb that applies the stack file as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """What a verb writes into the stack file. `subject` is the line of its commit."""
+
+    subject: str
+    change: Callable[[dict[str, Any]], None] = _unchanged
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+def carry_out(
+    workspace: Workspace,
+    edit: Edit,
+    *,
+    yes: bool,
+    targets: Sequence[str] = (),
+    refresh: bool = False,
+    question: str = "Apply this?",
+) -> bool:
+    """Preview the edit, ask, record it, apply it. False when there was nothing to do.
+
+    Raises LockedError when another run holds the lock, then with the stack file as it was; OperationError for
+    everything that failed, then with the edit in place for the next attempt; typer.Exit for a "no".
+    """
+    engine = Engine(workspace)
+    engine.ensure_unlocked()
+    with workspace.draft(edit.change, edit.secrets) as draft:
+        with out.status("previewing…"):
+            plan = engine.preview(draft.path, targets, refresh=refresh)
+        show(plan)
+        if not plan.changes and not draft.changes:
+            return False
+        confirm(question, yes=yes)
+        engine.ensure_unlocked()
+        before = draft.base
+        draft.land()
+    after = workspace.stack_file.read_text()
+    made = record.commit(workspace, edit.subject)
+    out.print(f"  recorded  {workspace.stack_file.name}" + (f", commit {made}" if made else ""))
+    if not plan.changes:
+        return True
+    try:
+        with Progress() as progress:
+            engine.up(edit.subject, targets, refresh=refresh, listener=progress)
+    except LockedError as error:
+        workspace.restore(before, instead_of=after)
+        record.commit(workspace, f"Undo: {edit.subject} (another run held the lock)")
+        raise LockedError(f"{error}\nThe stack file is as it was") from None
+    except OperationError as error:
+        raise OperationError(f"{error}\n{_way_on(workspace)}") from None
+    return True
+
+
+def show(plan: Plan) -> None:
+    """The changes of a preview, one line each, and its warnings."""
+    for warning in plan.warnings:
+        out.print(f"[yellow]warning:[/yellow] {escape(warning)}")
+    if not plan.changes:
+        out.print("  no resource changes")
+        return
+    width = max(len(change.name) for change in plan.changes)
+    for change in plan.changes:
+        color = _COLORS.get(change.op, "default")
+        what = ", ".join(change.properties) if change.op in ("update", "replace") else change.type
+        out.print(
+            f"  [{color}]{change.op:9}[/{color}] {escape(change.name):{width}}  [dim]{escape(what)}[/dim]"
+        )
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on only after a yes. Without a terminal a missing `--yes` is an error, never a guess."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise OperationError("this asks before it changes anything; without a terminal say --yes")
+    if not typer.confirm(question):
+        out.print("Nothing was changed.")
+        raise typer.Exit(1)
+
+
+class Progress:
+    """One line a finished change; what is at work meanwhile, on a terminal, below."""
+
+    def __init__(self) -> None:
+        self._status = out.status("applying…")
+        self._running: dict[str, str] = {}
+
+    def __enter__(self) -> "Progress":
+        self._status.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._status.stop()
+
+    def __call__(self, stage: str, change: Change) -> None:
+        if stage == "start":
+            self._running[change.urn] = change.name
+        else:
+            if self._running.pop(change.urn, None) is None:
+                return  # an import that also updates is done twice
+            word = "[red]failed[/red]" if stage == "failed" else _DONE.get(change.op, change.op)
+            out.print(f"  {word:9} {escape(change.name)}")
+        self._status.update(f"applying: {', '.join(self._running.values())}"[:90])
+
+
+def _way_on(workspace: Workspace) -> str:
+    return (
+        f"The stack file holds what was meant. Go on with: python -m operations up --stack {workspace.stack}"
+    )

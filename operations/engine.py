@@ -1,0 +1,265 @@
+"""The Pulumi engine at work on one stack, by the Automation API: preview, up, refresh, the lock's holder.
+
+Owns what the engine's events mean to a person: changes by logical name, errors in its own words. Settings and
+secrets never pass through here; they are in the stack file (`operations.workspace`).
+"""
+
+import json
+import os
+import re
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from pulumi import automation
+from pulumi.automation.events import EngineEvent, StepEventMetadata
+
+from operations.workspace import OperationError, Workspace
+from plan.settings import PROJECT
+
+# The engine's words for one step; a replacement comes as three of them and is shown as one.
+_OPS: Final = {
+    "create": "create", "update": "update", "delete": "delete", "import": "import",
+    "replace": "replace", "create-replacement": "replace", "delete-replaced": "replace",
+    "import-replacement": "replace", "discard": "forget", "discard-replaced": "forget",
+}  # fmt: skip
+_COLOR: Final = re.compile(r"<\{%[^%]*%\}>")
+_NOISE: Final = re.compile(r"^(update|preview|refresh) failed$|^\s*$")
+
+
+class LockedError(OperationError):
+    """Another run holds the stack's lock; nothing was changed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One resource that a run changes, or would change."""
+
+    op: str
+    name: str
+    type: str
+    urn: str
+    properties: tuple[str, ...]
+
+
+@dataclass(kw_only=True)
+class Plan:
+    """What a preview says."""
+
+    changes: list[Change] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """Who holds a stack's lock, as the backend's lock file says."""
+
+    user: str
+    host: str
+    pid: int
+    since: datetime
+    path: Path
+
+    @property
+    def alive(self) -> bool | None:
+        """Whether the process still runs; None for another machine's, which cannot be asked."""
+        if self.host != socket.gethostname():
+            return None
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host} (process {self.pid}) since {self.since:%Y-%m-%d %H:%M} UTC"
+
+
+Listener = Callable[[str, Change], None]
+"""Called with "start", "done" or "failed" as each resource's change goes on."""
+
+
+class _Project(automation.LocalWorkspace):
+    def select_stack(self, stack_name: str) -> None:
+        """Nothing: each command names its stack, and the one a person has selected stays selected."""
+        del stack_name
+
+
+class Engine:
+    """The engine on one stack. Every failure is an OperationError in the engine's own words."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    @cached_property
+    def _stack(self) -> automation.Stack:
+        try:
+            project = _Project(work_dir=str(self._workspace.folder), env_vars=self._workspace.env)
+        except FileNotFoundError:
+            raise OperationError("pulumi is not on PATH: https://www.pulumi.com/docs/install/") from None
+        except automation.InvalidVersionError as error:
+            raise OperationError(str(error)) from None
+        return automation.Stack.select(self._workspace.stack, project)
+
+    def preview(
+        self, config_file: Path | None = None, targets: Sequence[str] = (), *, refresh: bool = False
+    ) -> Plan:
+        """What an `up` would change, with `config_file` in place of the stack file."""
+        events = _Events()
+        with events.errors("the preview failed"):
+            self._stack.preview(
+                config_file=str(config_file) if config_file else None,
+                target=list(targets) or None, refresh=refresh or None, color="never",
+                suppress_outputs=True, on_event=events, on_error=events.stderr.append,
+            )  # fmt: skip
+        return Plan(changes=list(events.changes.values()), warnings=events.warnings)
+
+    def up(
+        self,
+        message: str,
+        targets: Sequence[str] = (),
+        *,
+        refresh: bool = False,
+        listener: Listener | None = None,
+    ) -> Plan:
+        """Apply the stack file. Raises LockedError when another run holds the lock."""
+        events = _Events(listener)
+        with events.errors("the update failed"):
+            self._stack.up(
+                message=message, target=list(targets) or None, refresh=refresh or None, color="never",
+                suppress_outputs=True, suppress_progress=True, on_event=events,
+                on_error=events.stderr.append,
+            )  # fmt: skip
+        return Plan(changes=list(events.changes.values()), warnings=events.warnings)
+
+    def refresh(self, targets: Sequence[str] = (), *, clear_pending: bool = False) -> None:
+        """Read what is really there into the state. `clear_pending` forgets creates that never answered."""
+        events = _Events()
+        with events.errors("the refresh failed"):
+            self._stack.refresh(
+                target=list(targets) or None, clear_pending_creates=clear_pending or None, color="never",
+                suppress_outputs=True, on_event=events, on_error=events.stderr.append,
+            )  # fmt: skip
+
+    def cancel(self) -> None:
+        """Free the lock. Only for a run that is certainly over."""
+        with _Events().errors("the lock cannot be freed"):
+            self._stack.cancel()
+
+    def lock(self) -> Lock | None:
+        """Who holds the lock, where the backend is a folder; None when nobody does or it cannot be told.
+
+        Other backends say so when a run begins (LockedError). Place and shape of the file: the engine's
+        pkg/backend/diy/lock.go.
+        """
+        url = urlsplit(self._workspace.env.get("PULUMI_BACKEND_URL") or self._backend())
+        if url.scheme != "file":
+            return None
+        root = Path(unquote(url.netloc + url.path)).expanduser()
+        places = (f"organization/{PROJECT}/{self._workspace.stack}", self._workspace.stack)
+        for place in places:
+            for file in sorted((root / ".pulumi" / "locks" / place).glob("*.json")):
+                try:
+                    held = json.loads(file.read_text())
+                except (OSError, ValueError):  # freed this very moment, or not yet written
+                    continue
+                return Lock(
+                    user=held["username"], host=held["hostname"], pid=held["pid"], path=file,
+                    since=datetime.fromisoformat(held["timestamp"][:19]),
+                )  # fmt: skip
+        return None
+
+    def ensure_unlocked(self) -> None:
+        """Raise LockedError while another run holds the lock, with its holder's name."""
+        held = self.lock()
+        if held is None:
+            return
+        again = f"python -m operations up --stack {self._workspace.stack}"
+        gone = f"; that process is gone, `{again}` recovers" if held.alive is False else ""
+        raise LockedError(f"stack `{self._workspace.stack}` is locked by {held}{gone}. Nothing was changed")
+
+    def _backend(self) -> str:
+        with _Events().errors("the backend cannot be read"):
+            return str(self._stack.workspace.who_am_i().url or "")
+
+
+class _Events:
+    """Collects a run's events: changes by resource, warnings, errors."""
+
+    def __init__(self, listener: Listener | None = None) -> None:
+        self.changes: dict[str, Change] = {}
+        self.warnings: list[str] = []
+        self.failures: list[str] = []
+        self.program: list[str] = []
+        self.stderr: list[str] = []
+        self._listener = listener or (lambda _, __: None)
+
+    def __call__(self, event: EngineEvent) -> None:
+        if event.resource_pre_event:
+            self._note("start", event.resource_pre_event.metadata)
+        elif event.res_outputs_event:
+            self._note("done", event.res_outputs_event.metadata)
+        elif event.res_op_failed_event:
+            self._note("failed", event.res_op_failed_event.metadata)
+        elif event.diagnostic_event:
+            said = event.diagnostic_event
+            text = _COLOR.sub("", said.message).strip()
+            if _NOISE.match(text):
+                return
+            place = f"{_name(said.urn)}: " if said.urn and "pulumi:pulumi:Stack" not in said.urn else ""
+            if said.severity == "error":
+                self.failures.append(place + text)
+            elif said.severity == "info#err":  # the program's standard error, line by line
+                self.program.append(_COLOR.sub("", said.message).rstrip().removeprefix("error: "))
+            elif said.severity == "warning":
+                self.warnings.append(place + text)
+
+    def _note(self, stage: str, step: StepEventMetadata) -> None:
+        op = _OPS.get(step.op.value)
+        if op is None or step.type == "pulumi:pulumi:Stack":
+            return
+        changed = {
+            path.partition(".")[0].partition("[")[0] for path in step.detailed_diff or step.diffs or ()
+        }
+        change = Change(
+            op=op, name=_name(step.urn), type=step.type.rsplit(":", 1)[-1], urn=step.urn,
+            properties=tuple(sorted(changed - {"__provider"})),
+        )  # fmt: skip
+        known = self.changes.get(step.urn)
+        if known and (known.op == "import" or (op == "replace" and not change.properties)):
+            change = known
+        self.changes[step.urn] = change
+        self._listener(stage, change)
+
+    def errors(self, what: str) -> "_Raising":
+        return _Raising(self, what)
+
+
+class _Raising:
+    """Turns the Automation API's errors into OperationErrors with what the engine said."""
+
+    def __init__(self, events: _Events, what: str) -> None:
+        self._events, self._what = events, what
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, automation.CommandError):
+            return
+        stderr = "\n".join(self._events.stderr).strip() or str(error).partition("stderr:")[2].strip()
+        if isinstance(error, automation.ConcurrentUpdateError):
+            raise LockedError(f"another run holds the lock:\n{stderr}") from None
+        said = list(dict.fromkeys(self._events.failures)) or self._events.program or [stderr]
+        raise OperationError(f"{self._what}:\n" + "\n".join(said)) from None
+
+
+def _name(urn: str) -> str:
+    return urn.rsplit("::", 1)[-1]

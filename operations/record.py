@@ -1,0 +1,50 @@
+"""The record of a stack in git: one commit a verb, of the stack file alone, before anything is applied.
+
+Where the folder is no git work tree, or git ignores the file, nothing is recorded and the verb goes on.
+"""
+
+import getpass
+import socket
+import subprocess
+from datetime import UTC, datetime
+
+from operations.workspace import OperationError, Workspace
+
+
+def commit(workspace: Workspace, subject: str) -> str | None:
+    """Commit the stack file as it is now; the short hash, or None where there is nothing to commit.
+
+    Other files stay as they are, staged ones too. Raises OperationError with git's own words.
+    """
+    name = workspace.stack_file.name
+    if _git(workspace, "rev-parse", "--is-inside-work-tree").returncode:
+        return None
+    if _git(workspace, "check-ignore", "--quiet", name).returncode == 0:
+        return None
+    if not _said(workspace, "status", "--porcelain", "--", name):
+        return None
+    now = datetime.now(UTC)
+    who = f"By: {getpass.getuser()}@{socket.gethostname()}\nAt: {now:%Y-%m-%dT%H:%M:%SZ}"
+    _said(workspace, "add", "--", name)
+    _said(workspace, "commit", "--quiet", "--only", "-m", subject, "-m", who, "--", name)
+    return _said(workspace, "rev-parse", "--short", "HEAD")
+
+
+def _said(workspace: Workspace, *arguments: str) -> str:
+    done = _git(workspace, *arguments)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        raise OperationError(
+            f"git {arguments[0]} failed, so nothing is recorded and nothing applied:\n{said}"
+        )
+    return done.stdout.strip()
+
+
+def _git(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            ["git", "-C", str(workspace.folder), *arguments],
+            capture_output=True, text=True, check=False, env=dict(workspace.env),
+        )  # fmt: skip
+    except FileNotFoundError:  # no git, hence no record
+        return subprocess.CompletedProcess(arguments, 1, "", "git is not installed")
