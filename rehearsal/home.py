@@ -60,6 +60,18 @@ class Home:
     def stack_file(self, stack: str) -> Path:
         return self.folder / f"Pulumi.{stack}.yaml"
 
+    def edit(self, stack: str, **values: Any) -> None:
+        """Write plain values of any type into the stack file, as an editor would; None removes a key."""
+        from plan.settings import PROJECT  # noqa: PLC0415  slow to import, and rarely needed
+
+        file = self.stack_file(stack)
+        content = yaml.safe_load(file.read_text())
+        for key, value in values.items():
+            content["config"].pop(f"{PROJECT}:{key}", None)
+            if value is not None:
+                content["config"][f"{PROJECT}:{key}"] = value
+        _write(file, yaml.safe_dump(content, sort_keys=True, width=4096))
+
     def stacks(self) -> list[dict[str, Any]]:
         """The stacks as the engine lists them: name, resourceCount, lastUpdate, updateInProgress."""
         listed: list[dict[str, Any]] = json.loads(_pulumi(self, "stack", "ls", "--json"))
@@ -128,15 +140,35 @@ def remove(folder: Path = FOLDER) -> bool:
         return False
     if folder.is_symlink() or not (folder / _MARK).is_file():
         raise HomeError(f"{folder} was not made by the rehearsal; look into it and remove it by hand")
+    from rehearsal import docker_hosts  # noqa: PLC0415  slow to import, and rarely needed
+
+    docker_hosts.stop(folder)
     shutil.rmtree(folder)
     return True
 
 
 def copy(source: Home, folder: Path) -> Home:
-    """A second home with the first one's account, stacks and secrets, in a folder that does not exist yet."""
-    shutil.copytree(source.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("lock", "logs"))
+    """A second home with the first one's account, stacks and secrets, in a folder that does not exist yet.
+
+    Its Docker hosts are its own, and empty: the first one's are neither copied nor named in it.
+    """
+    from rehearsal import docker_hosts  # noqa: PLC0415  slow to import, and rarely needed
+
+    left_out = shutil.ignore_patterns("lock", "logs", *docker_hosts.FOLDERS)
+    shutil.copytree(source.folder, folder, symlinks=True, ignore=left_out)
     home = Home(folder.absolute(), source.engine)
     _write_project(home)
+    engines = [
+        (str(theirs.short), str(ours.short))
+        for theirs, ours in zip(
+            docker_hosts.engines(source.folder), docker_hosts.engines(folder), strict=True
+        )
+    ]
+    for file in (*map(home.stack_file, STACKS), *(folder / "state").rglob("*.json*")):
+        text = file.read_text()
+        for theirs, ours in engines:
+            text = text.replace(theirs, ours)
+        _write(file, text)
     return home
 
 
@@ -221,16 +253,13 @@ def _keep_record(home: Home) -> None:
 
 def _write_stack(home: Home, stack: str, today: date, fingerprint_key: str) -> None:
     """Create the stack and its file. Secrets go to the engine through standard input, never as arguments."""
-    from plan.settings import PROJECT  # noqa: PLC0415  slow to import, and needed once
-    from rehearsal import stack_files  # noqa: PLC0415  the same
+    from rehearsal import docker_hosts, stack_files  # noqa: PLC0415  slow to import, and needed once
 
     values = stack_files.render(stack, today, fingerprint_key)
     _pulumi(home, "stack", "init", stack, "--no-select")
     for key, value in values.secrets.items():
         _pulumi(home, "config", "set", "--secret", key, "--stack", stack, "--raw", stdin=value)
-    content = yaml.safe_load(home.stack_file(stack).read_text())
-    content["config"] |= {f"{PROJECT}:{key}": value for key, value in values.config.items()}
-    _write(home.stack_file(stack), yaml.safe_dump(content, sort_keys=True, width=4096))
+    home.edit(stack, **values.config | docker_hosts.addresses(home.folder))
 
 
 def _pulumi(home: Home, *arguments: str, stdin: str = "") -> str:

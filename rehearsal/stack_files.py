@@ -62,9 +62,10 @@ def _own(stack: str) -> dict[str, Any]:
     production = stack == "production"
     own: dict[str, Any] = {
         "socketDomain": f"socket{'' if production else '-staging'}.{demo.PRODUCTION_DOMAIN}",
-        "socketHost": "unix:///var/run/docker.sock",
+        "socketHost": "unix:///run/rehearsal.sock",  # each home names its own
         "socketHttpPort": 8080 if production else 8081,
         "socketHttpsPort": 8443 if production else 8444,
+        "socketTls": "internal" if production else "off",
         "supabaseRef": demo.SUPABASE_REF[stack],
         "NEXT_PUBLIC_SUPABASE_ANON_KEY": "sb_publishable_" + secrets.token_urlsafe(24),
         "NEXT_PUBLIC_SENTRY_DSN": f"https://{secrets.token_hex(16)}@sentry.example/{1 if production else 2}",

@@ -15,7 +15,7 @@ import pytest
 from rehearsal import engine as engines
 from rehearsal import home
 from rehearsal.cache import locked
-from tests.harness import RehearsalHome
+from tests.harness import DockerHome, RehearsalHome
 
 # No test depends on how fast the machine is today.
 hypothesis.settings.register_profile(
@@ -111,6 +111,20 @@ def applied_home(
 def module_home(_applied: RehearsalHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RehearsalHome]:
     """`applied_home`, one for all tests of a module: for tests that only look."""
     yield from _copied(_applied, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def docker_home(_adopted: RehearsalHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerHome]:
+    """One for all tests of a module: Docker hosts that run, both stacks adopted and nothing applied.
+
+    The stack files name `docker_hosts.SERVED`. Tests of a module share what they deploy, in their order.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("only root can start a Docker engine")
+    copied = _adopted.copy(tmp_path_factory.mktemp("home") / "rehearsal")
+    made = DockerHome(copied.home)
+    yield made
+    made.close()
 
 
 @pytest.hookimpl(wrapper=True)

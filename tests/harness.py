@@ -4,6 +4,7 @@ Nothing here asserts what the program should do; `Result.ok` and `Result.failed`
 same two lines.
 """
 
+import http.client
 import json
 import subprocess
 import sys
@@ -12,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
-from plan.settings import PROJECT
-from rehearsal import home
+from rehearsal import docker_hosts, home
+from rehearsal.docker_engine import images, processes
+from rehearsal.docker_engine.images import ImageRef
 from rehearsal.standin.account import Account
 
 TIMEOUT: Final = 300  # seconds a command may take before the test gives up on it
@@ -115,14 +115,7 @@ class RehearsalHome:
 
     def edit(self, stack: str, **values: Any) -> None:
         """Write plain values of any type into the stack file, as an editor would; None removes a key."""
-        file = self.home.stack_file(stack)
-        content = yaml.safe_load(file.read_text())
-        for key, value in values.items():
-            if value is None:
-                content["config"].pop(f"{PROJECT}:{key}", None)
-            else:
-                content["config"][f"{PROJECT}:{key}"] = value
-        file.write_text(yaml.safe_dump(content))
+        self.home.edit(stack, **values)
 
     def export(self, stack: str) -> dict[str, Any]:
         """The stack's state as it is stored: secrets encrypted."""
@@ -147,3 +140,41 @@ class RehearsalHome:
     def close(self) -> None:
         for account in self._accounts.values():
             account.close()
+
+
+class DockerHome(RehearsalHome):
+    """A rehearsal home whose two Docker hosts run, with the image of every release of the demo account."""
+
+    def __init__(self, made: home.Home) -> None:
+        super().__init__(made)
+        self.hosts = docker_hosts.ensure(made.folder)
+        self.images = docker_hosts.stock(self.hosts)
+        docker_hosts.name(made, self.images)
+
+    def image(self, sha: str, fault: str = "") -> ImageRef:
+        """The socket image of a release, sound or with one of `images.FAULTS`."""
+        return images.socket_server(self.hosts.socket, sha, fault=fault)
+
+    def serve(self, stack: str, image: ImageRef) -> None:
+        """Name a socket image in the stack file; `up` deploys it."""
+        self.edit(stack, socketRelease=image.tag, socketDigest=image.digest)
+
+    def ask(self, stack: str, path: str = "/healthz") -> tuple[int, str]:
+        """What the stack's proxy answers, over TLS where it has any. Raises OSError or HTTPException."""
+        return docker_hosts.endpoint(self.home, stack).get(path)
+
+    def serves(self, stack: str) -> str:
+        """Git SHA of the release that answers `/healthz`; empty when none does."""
+        try:
+            status, body = self.ask(stack)
+        except (OSError, http.client.HTTPException):
+            return ""
+        return str(json.loads(body)["release"]) if status == 200 else ""
+
+    def comes_to_serve(self, stack: str, release: str) -> bool:
+        """Wait until a release answers: old and new ones take turns for a moment."""
+        return processes.wait_until(lambda: self.serves(stack) == release, TIMEOUT)
+
+    def close(self) -> None:
+        docker_hosts.stop(self.folder)
+        super().close()

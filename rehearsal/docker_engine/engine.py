@@ -117,11 +117,18 @@ def existing(folder: Path) -> bool:
     return _settings_file(folder.absolute()).exists()
 
 
-def ensure(folder: Path, progress: Progress = lambda _: None, *, first: Engine | None = None) -> Engine:
+def ensure(
+    folder: Path,
+    progress: Progress = lambda _: None,
+    *,
+    first: Engine | None = None,
+    beside: Engine | None = None,
+) -> Engine:
     """The engine of `folder`, running: seconds at the first call, milliseconds while it runs.
 
-    It is a swarm of its own, or joins that of `first` as one more node. Raises DockerUnavailableError where
-    none can be had.
+    It is a swarm of its own, or joins that of `first` as one more node. `beside` is another swarm, linked so
+    that containers of each reach what the other publishes. Raises DockerUnavailableError where none can be
+    had.
     """
     engine = Engine(folder.absolute())
     _check_machine()
@@ -134,12 +141,12 @@ def ensure(folder: Path, progress: Progress = lambda _: None, *, first: Engine |
             progress("starting the rehearsal's Docker engine")
             _clean(engine)  # what a kill or a crash left
             try:
-                _bring_up(engine, first, environment)
+                _bring_up(engine, first, beside, environment)
             except (DockerUnavailableError, DockerException) as error:
                 _clean(engine)
                 raise DockerUnavailableError(str(error)) from error
-        elif first:
-            _connect(engine, first)  # lost if `first` was started anew
+        else:
+            _connect(engine, first, beside)  # lost if the other was started anew
     return engine
 
 
@@ -162,11 +169,12 @@ def _check_machine() -> None:
         raise DockerUnavailableError("the engine's network is made with `ip`: apt-get install iproute2")
 
 
-def _bring_up(engine: Engine, first: Engine | None, environment: Mapping[str, str]) -> None:
+def _bring_up(
+    engine: Engine, first: Engine | None, beside: Engine | None, environment: Mapping[str, str]
+) -> None:
     _mount(engine)
     _add_namespace(engine)
-    if first:
-        _connect(engine, first)
+    _connect(engine, first, beside)
     _start(engine, environment)
     _join_swarm(engine, first)
 
@@ -223,16 +231,21 @@ def _add_namespace(engine: Engine) -> None:
     _ip(f"-n {inside} link set lo up")
 
 
-def _connect(engine: Engine, first: Engine) -> None:
-    """A link between two engines: through the machine, its packet filter would decide."""
-    inside, there = engine.namespace.name, first.namespace.name
-    if _output("ip", "-n", there, "link", "show", engine.link).returncode == 0:
-        return
-    _ip(f"-n {there} link add {engine.link} type veth peer name first netns {inside}")
-    _ip(f"-n {there} link set {engine.link} up")
-    _ip(f"-n {inside} link set first up")
-    _ip(f"-n {there} route add {engine.address}/32 dev {engine.link} src {first.address}")
-    _ip(f"-n {inside} route add {first.address}/32 dev first src {engine.address}")
+def _connect(engine: Engine, *others: Engine | None) -> None:
+    """A link to each other engine: through the machine, its packet filter would decide."""
+    for other in filter(None, others):
+        inside, there = engine.namespace.name, other.namespace.name
+        if _output("ip", "-n", there, "link", "show", engine.link).returncode == 0:
+            continue
+        _ip(f"-n {there} link add {engine.link} type veth peer name {other.link} netns {inside}")
+        for name, link, mine, theirs in (
+            (there, engine.link, other.address, engine.address),
+            (inside, other.link, engine.address, other.address),
+        ):
+            # An address of its own, because containers leave with the address of the interface.
+            _ip(f"-n {name} address add {mine}/32 dev {link}")
+            _ip(f"-n {name} link set {link} up")
+            _ip(f"-n {name} route add {theirs}/32 dev {link} src {mine}")
 
 
 def _start(engine: Engine, environment: Mapping[str, str]) -> None:

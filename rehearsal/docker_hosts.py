@@ -1,0 +1,145 @@
+"""The Docker hosts of a home: what its stacks run on, and what its stack files say of them.
+
+Owns two engines, the socket host and the monitoring host (a host does not watch itself), each a swarm of its
+own and linked to the other, the registry that both pull from, the images in it, and the way to ask what a
+stack serves. Everything lies in the home's folder; a second home has hosts of its own.
+"""
+
+import contextlib
+import http.client
+import shlex
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from plan.settings import PROJECT
+from rehearsal import demo, docker_engine
+from rehearsal.cache import Progress
+from rehearsal.docker_engine import Engine, images, registry
+from rehearsal.docker_engine.images import ImageRef
+from rehearsal.docker_engine.registry import Registry
+from rehearsal.home import Home
+
+_SOCKET, _MONITOR, _REGISTRY = FOLDERS = ("docker", "monitor", "registry")
+"""Folders of a home that belong to its hosts; a copy of the home goes without them."""
+
+# What the stacks serve when a rehearsal starts: one release apart, so that there is something to promote.
+SERVED: Final = {"staging": demo.RELEASES[2], "production": demo.RELEASES[1]}
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The running hosts of one home, each by the registry that its engine pulls from."""
+
+    socket: Registry
+    monitor: Registry
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where this machine reaches the socket server of a stack: the proxy's published port."""
+
+    address: str
+    port: int
+    domain: str
+    authority: Path | None
+    """Certificate of the proxy's own authority; None where it serves plain HTTP."""
+
+    @property
+    def url(self) -> str:
+        """The address to ask; over TLS it is known by the domain, which no DNS server needs to know."""
+        if self.authority is None:
+            return f"http://{self.address}:{self.port}"
+        return f"https://{self.domain}:{self.port}"
+
+    @property
+    def curl(self) -> str:
+        """A command that asks `/healthz`."""
+        known = [f"--resolve={self.domain}:{self.port}:{self.address}", f"--cacert={self.authority}"]
+        return shlex.join(["curl", *(known if self.authority else []), f"{self.url}/healthz"])
+
+    def get(self, path: str = "/healthz", timeout: float = 10) -> tuple[int, str]:
+        """Status and body of an answer. Raises OSError (ssl.SSLError is one) or HTTPException."""
+        connection = http.client.HTTPConnection(self.address, self.port, timeout=timeout)
+        with contextlib.closing(connection):
+            if self.authority:
+                context = ssl.create_default_context(cafile=self.authority)
+                plain = socket.create_connection((self.address, self.port), timeout)
+                connection.sock = context.wrap_socket(plain, server_hostname=self.domain)
+            connection.request("GET", path, headers={"Host": self.domain})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+
+
+def engines(folder: Path) -> tuple[Engine, Engine]:
+    """The socket host and the monitoring host of the home in `folder`, whether they were made yet or not."""
+    return Engine(folder.absolute() / _SOCKET), Engine(folder.absolute() / _MONITOR)
+
+
+def addresses(folder: Path) -> dict[str, str]:
+    """Keys of the stack file that name the hosts of the home in `folder`, made yet or not."""
+    return {"socketHost": engines(folder)[0].host}
+
+
+def existing(folder: Path) -> bool:
+    """True when the home in `folder` has hosts, running or not."""
+    return docker_engine.existing(folder / _SOCKET)
+
+
+def ensure(folder: Path, progress: Progress = lambda _: None) -> Hosts:
+    """The hosts of the home in `folder`, running: seconds at the first call, milliseconds while they run.
+
+    Raises DockerUnavailableError where none can be had.
+    """
+    socket_host = docker_engine.ensure(folder / _SOCKET, progress)
+    monitor = docker_engine.ensure(folder / _MONITOR, progress, beside=socket_host)
+    # A registry is reached on its engine's loopback, so there is one each, on the same data.
+    return Hosts(
+        *(registry.ensure(folder / _REGISTRY, engine, progress) for engine in (socket_host, monitor))
+    )
+
+
+def stop(folder: Path) -> None:
+    """End the hosts of the home in `folder`. Their data stays."""
+    for part in (_MONITOR, _SOCKET):
+        docker_engine.stop(folder / part)
+
+
+def stock(hosts: Hosts, progress: Progress = lambda _: None) -> Mapping[str, ImageRef]:
+    """The socket image of every release of the demo account by git SHA, and the proxy's under `proxy`."""
+    found = {"proxy": images.caddy(hosts.socket, progress)}
+    return found | {sha: images.socket_server(hosts.socket, sha, progress) for sha in demo.RELEASES}
+
+
+def name(home: Home, found: Mapping[str, ImageRef]) -> None:
+    """Write into the stack files which images the stacks serve, unless they say so already."""
+    for stack, sha in SERVED.items():
+        if not _config(home, stack).get("socketRelease"):
+            served = found[sha]
+            home.edit(
+                stack, socketImage=served.name, socketRelease=served.tag, socketDigest=served.digest,
+                proxyImage=found["proxy"].reference,
+            )  # fmt: skip
+
+
+def endpoint(home: Home, stack: str) -> Endpoint:
+    """Where a stack's socket server answers, by what its stack file says."""
+    said, engine = _config(home, stack), engines(home.folder)[0]
+    tls = said["socketTls"] != "off"
+    certificates = engine.folder / "data" / "volumes" / f"{PROJECT}-{stack}-certificates" / "_data"
+    return Endpoint(
+        address=engine.address,
+        port=said["socketHttpsPort" if tls else "socketHttpPort"],
+        domain=said["socketDomain"],
+        authority=certificates / "caddy/pki/authorities/local/root.crt" if tls else None,
+    )
+
+
+def _config(home: Home, stack: str) -> dict[str, Any]:
+    content = yaml.safe_load(home.stack_file(stack).read_text())["config"]
+    return {key.removeprefix(f"{PROJECT}:"): value for key, value in content.items()}

@@ -1,0 +1,104 @@
+"""The Docker hosts of a home: linked, its own, named in its stack files, gone with it."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from rehearsal import docker_engine, docker_hosts, home
+from rehearsal.docker_engine import Engine, registry
+from tests.harness import DockerHome, RehearsalHome
+
+
+def fetch(engine: Engine, image: str, url: str) -> int:
+    """Exit code of `wget` in a container of the engine."""
+    with contextlib.closing(engine.client()) as client:
+        container = client.containers.run(image, ["wget", "-qO-", url], detach=True)
+        try:
+            return int(container.wait(timeout=60)["StatusCode"])
+        finally:
+            container.remove(force=True)
+
+
+@pytest.fixture(scope="module")
+def served(docker_home: DockerHome) -> DockerHome:
+    """Both stacks applied."""
+    for stack in home.STACKS:
+        docker_home.up(stack)
+    return docker_home
+
+
+@pytest.mark.parametrize("stack", home.STACKS)
+def test_both_stacks_serve_their_release_on_one_host(served: DockerHome, stack: str) -> None:
+    assert served.comes_to_serve(stack, docker_hosts.SERVED[stack])
+
+
+def test_containers_of_each_host_reach_what_the_other_publishes(served: DockerHome) -> None:
+    proxy = served.images["proxy"].reference
+    socket, monitor = served.hosts.socket.engine, served.hosts.monitor.engine
+    assert fetch(monitor, proxy, f"{docker_hosts.endpoint(served.home, 'staging').url}/healthz") == 0
+    with contextlib.closing(monitor.client()) as client:
+        container = client.containers.run(
+            proxy, ["caddy", "respond", "--listen", ":8000", "hi"], ports={"8000/tcp": 9090}, detach=True
+        )
+        try:
+            assert fetch(socket, proxy, f"http://{monitor.address}:9090/") == 0
+        finally:
+            container.remove(force=True)
+
+
+def test_each_host_is_a_swarm_of_its_own(served: DockerHome) -> None:
+    for found in (served.hosts.socket, served.hosts.monitor):
+        with contextlib.closing(found.engine.client()) as client:
+            assert [node.attrs["Status"]["Addr"] for node in client.nodes.list()] == [found.engine.address]
+
+
+def test_the_monitoring_host_finds_the_way_again_after_the_socket_host_was_started_anew(
+    served: DockerHome,
+) -> None:
+    folder, proxy = served.folder, served.images["proxy"].reference
+    docker_engine.stop(served.hosts.socket.engine.folder)
+    assert registry.Registry.running(served.hosts.monitor)
+    docker_hosts.ensure(folder)
+    assert served.comes_to_serve("staging", docker_hosts.SERVED["staging"])
+    url = f"{docker_hosts.endpoint(served.home, 'staging').url}/healthz"
+    assert fetch(served.hosts.monitor.engine, proxy, url) == 0
+
+
+def test_a_copy_of_a_home_names_hosts_of_its_own_and_takes_none_along(
+    served: DockerHome, tmp_path: Path
+) -> None:
+    copied = served.copy(tmp_path / "copy")
+    assert not docker_hosts.existing(copied.folder)
+    assert copied.config("staging", "socketHost") == docker_hosts.engines(copied.folder)[0].host
+    theirs = served.hosts.socket.engine.id.encode()
+    for file in copied.folder.rglob("*"):
+        if file.is_file() and ".venv" not in file.parts:
+            assert theirs not in file.read_bytes(), file
+    copied.pulumi("preview", "-s", "staging").ok()  # without any host
+
+
+def test_a_removed_home_leaves_no_process_mount_namespace_or_interface(
+    docker_home: DockerHome, tmp_path: Path
+) -> None:
+    made = docker_home.copy(tmp_path / "removed")
+    hosts = docker_hosts.ensure(made.folder)
+    assert home.remove(made.folder)
+    for engine in (hosts.socket.engine, hosts.monitor.engine):
+        assert not any(engine.id in line for line in Path("/proc/self/mountinfo").read_text().splitlines())
+        assert not engine.namespace.exists()
+        assert not Path("/sys/class/net", engine.link).exists()
+        assert not engine.short.exists()
+        assert not [
+            entry
+            for entry in Path("/proc").glob("[0-9]*/cmdline")
+            if engine.id in entry.read_bytes().decode(errors="replace")
+        ]
+    assert not made.folder.exists()
+    assert docker_home.hosts.socket.engine.running()
+
+
+def test_a_new_home_names_a_host_of_its_own_and_no_release(rehearsal_home: RehearsalHome) -> None:
+    """Never the engine of whoever rehearses, which may be at work for somebody."""
+    assert "/run/paintshare/" in rehearsal_home.config("staging", "socketHost")
+    assert "socketRelease" not in rehearsal_home.home.stack_file("staging").read_text()
