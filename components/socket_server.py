@@ -77,7 +77,7 @@ class SocketServer(pulumi.ComponentResource):
         )
         return docker.Service(
             f"{self._name}-service",
-            name=f"{plan.prefix}-socket",
+            name=plan.service,
             labels=_labels({**labels, "app.paintshare.release": plan.release}),
             mode={"replicated": {"replicas": plan.replicas}},
             task_spec={

@@ -22,6 +22,16 @@ DRAIN_SECONDS: Final = 20  # the server stops taking connections and lets client
 STOP_GRACE: Final = "30s"  # longer than the drain, or Docker kills it half-way
 
 
+def prefix(stack: str) -> str:
+    """What the physical names of a stack begin with on a Docker host; two stacks may share one."""
+    return f"paintshare-{stack}"
+
+
+def service_name(stack: str) -> str:
+    """Name of the Swarm service of a stack's socket server."""
+    return f"{prefix(stack)}-socket"
+
+
 @dataclass(frozen=True, kw_only=True)
 class HealthGate:
     """When a task counts as healthy. A hanging `/healthz` fails after `timeout` x `retries`."""
@@ -62,6 +72,7 @@ class SocketPlan:
 
     stack: str
     prefix: str
+    service: str
     release: str
     image: str
     proxy_image: str
@@ -84,17 +95,18 @@ def socket_plan(settings: Settings) -> SocketPlan | None:
     """The plan, or None while the stack file names no release of the socket server."""
     if not settings.socket_release:
         return None
-    prefix = f"paintshare-{settings.stack}"
+    names = prefix(settings.stack)
     found = list(assignments(settings, Store.SOCKET))
     secrets = {a.row.key: a.value for a in found if a.secret and a.value is not None}
     files: tuple[FileSecret, ...] = ()
     if settings.socket_file_secrets:
-        files = tuple(_file_secret(settings, prefix, key, value) for key, value in sorted(secrets.items()))
+        files = tuple(_file_secret(settings, key, value) for key, value in sorted(secrets.items()))
         secrets = {}
-    caddyfile = render_caddyfile(settings, prefix)
+    caddyfile = render_caddyfile(settings)
     return SocketPlan(
         stack=settings.stack,
-        prefix=prefix,
+        prefix=names,
+        service=service_name(settings.stack),
         release=settings.socket_release,
         image=f"{settings.socket_image}:{settings.socket_release}@{settings.socket_digest}",
         proxy_image=settings.proxy_image,
@@ -106,7 +118,7 @@ def socket_plan(settings: Settings) -> SocketPlan | None:
         edge_config=any(a.row.key == "EDGE_CONFIG" for a in found),
         file_secrets=files,
         caddyfile=caddyfile,
-        caddyfile_name=f"{prefix}-caddyfile-{hashlib.sha256(caddyfile.encode()).hexdigest()[:12]}",
+        caddyfile_name=f"{names}-caddyfile-{hashlib.sha256(caddyfile.encode()).hexdigest()[:12]}",
         http_port=settings.socket_http_port,
         https_port=settings.socket_https_port,
         health=HealthGate(),
@@ -121,12 +133,14 @@ def _environment(found: list[Assignment], files: tuple[FileSecret, ...]) -> dict
     return {**plain, **mounted, **own}
 
 
-def _file_secret(settings: Settings, prefix: str, key: str, value: str) -> FileSecret:
+def _file_secret(settings: Settings, key: str, value: str) -> FileSecret:
     mac = fingerprint(settings.fingerprint_key.get_secret_value(), value)[:12]
-    return FileSecret(key=key, value=value, name=f"{prefix}-{key.lower().replace('_', '-')}-{mac}")
+    return FileSecret(
+        key=key, value=value, name=f"{prefix(settings.stack)}-{key.lower().replace('_', '-')}-{mac}"
+    )
 
 
-def render_caddyfile(settings: Settings, prefix: str) -> str:
+def render_caddyfile(settings: Settings) -> str:
     """The proxy's configuration: TLS, WebSocket and long polling, sticky sessions, private metrics.
 
     Upstreams are the service's tasks, looked up every second (`dnsrr`); a task that refuses a connection is
@@ -151,7 +165,7 @@ def render_caddyfile(settings: Settings, prefix: str) -> str:
 \trespond @private 404
 \treverse_proxy {{
 \t\tdynamic a {{
-\t\t\tname tasks.{prefix}-socket
+\t\t\tname tasks.{service_name(settings.stack)}
 \t\t\tport {PORT}
 \t\t\trefresh 1s
 \t\t}}

@@ -9,12 +9,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rehearsal.standin.kinds import UNKNOWN, Failure, Properties, ServiceError
 
 if TYPE_CHECKING:
-    from rehearsal.standin.docker_kinds.engine import Engine
+    from operations.docker_client import Engine, Material
 
 SCHEMES: Final = ("unix", "tcp", "http", "https", "ssh")
 _HUB: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
@@ -114,10 +115,22 @@ def engine() -> "Engine":
         if _engine is None:
             if not _settings.host:
                 raise ServiceError(400, "not_configured", "the provider's host is not known yet")
-            from rehearsal.standin.docker_kinds import engine as module  # noqa: PLC0415  slow: no preview needs it
+            from operations import docker_client  # noqa: PLC0415  slow: no preview needs it
 
-            _engine = module.connect(_settings)
+            _engine = docker_client.connect(_settings.host, _material(_settings))
         return _engine
+
+
+def _material(settings: Settings) -> "Material | None":
+    from operations.docker_client import Material  # noqa: PLC0415  as in `engine`
+
+    if settings.certificate:
+        return Material(ca=settings.ca, certificate=settings.certificate, key=settings.key)
+    if settings.certificates:
+        names = ("ca.pem", "cert.pem", "key.pem")
+        ca, certificate, key = ((Path(settings.certificates) / name).read_text() for name in names)
+        return Material(ca=ca, certificate=certificate, key=key)
+    return None
 
 
 @contextmanager
@@ -128,9 +141,9 @@ def asking(*secrets: str) -> Iterator["Engine"]:
     except ServiceError as error:
         raise ServiceError(error.status, error.code, hide(error.message, *secrets)) from None
     except Exception as error:
-        from rehearsal.standin.docker_kinds import engine as module  # noqa: PLC0415  loaded by now
+        from operations import docker_client  # noqa: PLC0415  loaded by now
 
-        if (explained := module.explain(error, _settings.host)) is None:
+        if (explained := docker_client.explain(error, _settings.host)) is None:
             raise
         status, code, message = explained
         raise ServiceError(status, code, hide(message, *secrets)) from None

@@ -1,6 +1,8 @@
-"""The Docker SDK's client, with the calls made here: written bodies, TLS in memory, errors explained.
+"""A connection to one Docker engine: the Docker SDK's client over unix://, tcp:// with TLS, or ssh://.
 
-Imports the SDK, so only `session` loads it, when a call is made.
+Owns transports and the words for what goes wrong with them; the SDK's own ssh transport needs paramiko and
+waits without a bound, and its TLS wants files. What is asked there is the callers' business:
+`operations.hosts` and the rehearsal's Docker stand-in.
 """
 
 import base64
@@ -10,7 +12,7 @@ import ssl
 import subprocess
 import tempfile
 import urllib.parse
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import docker  # type: ignore[import-untyped]
@@ -20,18 +22,16 @@ import requests.adapters
 import urllib3.connection
 import urllib3.connectionpool
 
-from rehearsal.standin.docker_kinds.session import Settings
-from rehearsal.standin.kinds import Properties
-
 _FIRST: Final = "1.41"  # API version of Docker 20.10, asked for the engine's own
-_ANSWER: Final = 60  # seconds for one answer; waits for tasks are made of many short calls
+ANSWER: Final = 60.0  # seconds for one answer; waits for tasks are made of many short calls
+_END: Final = 2  # seconds for ssh to end
 _CODES: Final = {400: "bad_request", 403: "forbidden", 404: "not_found", 409: "conflict"}
 
 
 class Engine(docker.APIClient):  # type: ignore[misc]
     """One engine."""
 
-    def write(self, path: str, body: Properties, auth: Properties | None = None, **query: Any) -> Any:
+    def write(self, path: str, body: dict[str, Any], auth: dict[str, Any] | None = None, **query: Any) -> Any:
         """POST a body as it is. The SDK's own methods take fewer settings, and the user's credentials."""
         headers = {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(auth or {}).encode()).decode()}
         answer = self._post_json(self._url(path), data=body, headers=headers, params=query)
@@ -57,30 +57,34 @@ class _Dialled(urllib3.connection.HTTPConnection):
 
     def __init__(self, command: list[str], timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
-        self._command = command
+        self._command, self._patience = command, timeout
         self._process: subprocess.Popen[bytes] | None = None
 
     def connect(self) -> None:
         near, far = socket.socketpair()
         with far:
             self._process = subprocess.Popen(self._command, stdin=far.fileno(), stdout=far.fileno())
-        near.settimeout(_ANSWER)
+        near.settimeout(self._patience)
         self.sock = near
 
     def close(self) -> None:
         super().close()
         if self._process is not None:
-            self._process.wait()  # it ends with its input
+            try:
+                self._process.wait(_END)  # it ends with its input,
+            except subprocess.TimeoutExpired:
+                self._process.kill()  # unless it still tries to connect
+                self._process.wait()
             self._process = None
 
 
 class _Dialling(requests.adapters.HTTPAdapter):
     """The SDK's own needs paramiko, even when it only runs ssh."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], timeout: float) -> None:
         class Pool(urllib3.connectionpool.HTTPConnectionPool):
             def _new_conn(self) -> Any:
-                return _Dialled(command, _ANSWER)
+                return _Dialled(command, timeout)
 
         self._pool = Pool("localhost", maxsize=4)
         super().__init__()
@@ -89,40 +93,41 @@ class _Dialling(requests.adapters.HTTPAdapter):
         return self._pool
 
 
-def connect(settings: Settings) -> Engine:
-    """A client of the engine. The API version is the engine's own, as the plugin negotiates it."""
-    scheme, _, place = settings.host.partition("://")
-    material = _material(settings)
-    url = {"ssh": "http://ssh:22", "tcp": f"{'https' if material else 'http'}://{place}"}.get(
-        scheme, settings.host
-    )
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What TLS with a client certificate needs, as PEM."""
+
+    ca: str
+    certificate: str
+    key: str = field(repr=False)
+
+
+def connect(host: str, material: Material | None = None, timeout: float = ANSWER) -> Engine:
+    """A client of the engine; close it. The API version is the engine's own, as the plugin negotiates it.
+
+    `timeout`: seconds for one answer. Raises what `explain` explains.
+    """
+    scheme, _, place = host.partition("://")
+    url = {"ssh": "http://ssh:22", "tcp": f"{'https' if material else 'http'}://{place}"}.get(scheme, host)
     # A stated version keeps the constructor from calling before all is in place.
-    client = Engine(base_url=url, timeout=_ANSWER, version=_FIRST)
+    client = Engine(base_url=url, timeout=timeout, version=_FIRST)
     client.trust_env = False  # proxies and authorities of the user's environment are not the provider's
     if material:
-        client.mount("https://", _Pinned(_context(*material)))
+        client.mount("https://", _Pinned(_context(material)))
     if scheme == "ssh":
-        client.mount("http://", _Dialling(_ssh(settings.host)))
-    client._version = client.version(api_version=False)["ApiVersion"]
+        client.mount("http://", _Dialling(_ssh(host), timeout))
+    try:
+        client._version = client.version(api_version=False)["ApiVersion"]
+    except BaseException:
+        client.close()
+        raise
     return client
 
 
-def _material(settings: Settings) -> tuple[str, str, str] | None:
-    """Authority, certificate and key, as PEM."""
-    if settings.certificate:
-        return settings.ca, settings.certificate, settings.key
-    if settings.certificates:
-        ca, certificate, key = (
-            (Path(settings.certificates) / name).read_text() for name in ("ca.pem", "cert.pem", "key.pem")
-        )
-        return ca, certificate, key
-    return None
-
-
-def _context(ca: str, certificate: str, key: str) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=ca)
+def _context(material: Material) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=material.ca)
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # Python loads a key from a file only
-        file.write(f"{certificate.strip()}\n{key.strip()}\n")
+        file.write(f"{material.certificate.strip()}\n{material.key.strip()}\n")
         file.flush()
         context.load_cert_chain(file.name)
     return context

@@ -1,0 +1,188 @@
+"""What a Docker host really runs: a service's release, its healthy tasks, how its last update went.
+
+The engine is asked, never the state: after a failed update the state holds the failed inputs although N-1
+serves, and the provider may call an update completed while Swarm still watches it (FACTS "Docker Swarm").
+Nothing here changes a host.
+"""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from operations import docker_client
+from operations.docker_client import Engine
+from operations.workspace import OperationError
+from plan.hosts import DockerHost
+
+TIMEOUT: Final = 20.0  # seconds for one answer of a host
+ROLLOUT: Final = 600.0  # seconds until a rollout is given up on; the provider's own limit is half of it
+_POLL: Final = 1.0
+
+_IMAGE: Final = re.compile(r"(?P<name>[^@]+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
+_UNDER_WAY: Final = ("updating", "rollback_started")
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image as a service names it. `tag` is the git SHA of a release; what is not stated is ""."""
+
+    name: str = ""
+    tag: str = ""
+    digest: str = ""
+
+    @classmethod
+    def parse(cls, reference: str) -> "Image":
+        """`registry:5000/socket:TAG@sha256:DIGEST` and every shorter form of it."""
+        found = _IMAGE.fullmatch(reference)
+        return cls(*(found[part] or "" for part in ("name", "tag", "digest"))) if found else cls(reference)
+
+    def __str__(self) -> str:
+        return self.name + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A service as the engine has it at this moment.
+
+    `image` is what Swarm works towards: after a rollback N-1, whatever was asked for. `previous` is the
+    image before it, or None where there is none. `healthy` counts tasks of `image` that run; one with a
+    health check runs only once it is healthy. `serving` counts the running tasks of every image: two during
+    a rollout. `update` is Swarm's word ("" before the first update, updating, completed, paused,
+    rollback_started, rollback_completed, rollback_paused), `message` its reason.
+    """
+
+    service: str
+    image: Image
+    previous: Image | None
+    desired: int
+    healthy: int
+    serving: Mapping[Image, int]
+    update: str
+    message: str
+
+    @property
+    def release(self) -> str:
+        """Git SHA, by the tag; "" where the image has none."""
+        return self.image.tag
+
+    @property
+    def digest(self) -> str:
+        return self.image.digest
+
+    @property
+    def settled(self) -> bool:
+        """True when Swarm is done with it and every wanted task runs healthy, of this image alone."""
+        return (
+            self.update not in _UNDER_WAY
+            and self.healthy == self.desired > 0
+            and set(self.serving) == {self.image}
+        )
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        update = f", update {self.update.replace('_', ' ')}" if self.update else ""
+        return f"{self.service}: {self.image}, {self.healthy} of {self.desired} healthy{update}"
+
+
+class Host:
+    """One Docker host that answers as a manager of a swarm. Every method raises OperationError."""
+
+    def __init__(self, access: DockerHost, engine: Engine) -> None:
+        self.access = access
+        self._engine = engine
+
+    def service(self, name: str) -> Running | None:
+        """What the service runs now; None where the host has none of that name."""
+        with _explained(self.access):
+            found = [s for s in self._engine.services(filters={"name": name}) if s["Spec"]["Name"] == name]
+            if not found:
+                return None
+            tasks = self._engine.tasks(filters={"service": name, "desired-state": "running"})
+            down = {n["ID"] for n in self._engine.nodes() if n["Status"]["State"] == "down"}
+        return _running(found[0], [t for t in tasks if t.get("NodeID") not in down])
+
+    def await_release(
+        self,
+        name: str,
+        release: str,
+        digest: str,
+        *,
+        patience: float = ROLLOUT,
+        progress: Callable[[Running], None] = lambda _: None,
+    ) -> Running:
+        """The service once it runs this release, every task healthy and Swarm done watching it.
+
+        Raises OperationError when another release serves, or after `patience` seconds.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            running = self.service(name)
+            if running is None:
+                raise OperationError(f"{self.access.address} has no service {name}")
+            progress(running)
+            wanted = (running.release, running.digest) == (release, digest)
+            if running.settled and wanted:
+                return running
+            if running.update not in _UNDER_WAY and not wanted:
+                words = f" ({running.message})" if running.message else ""
+                raise OperationError(f"{release} does not serve{words}. It runs {running.text}")
+            if running.update.endswith("paused"):
+                raise OperationError(f"the rollout of {release} stopped: {running.message}. {running.text}")
+            if time.monotonic() >= deadline:
+                raise OperationError(f"{release} did not settle within {patience:.0f} s. {running.text}")
+            time.sleep(_POLL)
+
+
+@contextmanager
+def connected(access: DockerHost, timeout: float = TIMEOUT) -> Iterator[Host]:
+    """The host, connected. Raises OperationError where it does not answer or manages no swarm."""
+    with _explained(access):
+        engine = docker_client.connect(access.address, timeout=timeout)
+    try:
+        with _explained(access):
+            swarm = engine.info()["Swarm"]
+        if swarm["LocalNodeState"] != "active" or not swarm["ControlAvailable"]:
+            raise OperationError(
+                f"the engine at {access.address} is no manager of a swarm; on that host: docker swarm init"
+            )
+        yield Host(access, engine)
+    finally:
+        engine.close()
+
+
+@contextmanager
+def _explained(access: DockerHost) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        explained = docker_client.explain(error, access.address)
+        if explained is None:
+            raise
+        raise OperationError(explained[2]) from None
+
+
+def _running(service: Mapping[str, Any], tasks: list[dict[str, Any]]) -> Running:
+    spec, status = service["Spec"], service.get("UpdateStatus") or {}
+    image = _image(spec["TaskTemplate"])
+    serving = Counter(_image(task["Spec"]) for task in tasks if task["Status"]["State"] == "running")
+    previous = service.get("PreviousSpec")
+    replicated = spec["Mode"].get("Replicated") or {}
+    return Running(
+        service=spec["Name"],
+        image=image,
+        previous=_image(previous["TaskTemplate"]) if previous else None,
+        desired=replicated.get("Replicas", 0),
+        healthy=serving[image],
+        serving=dict(serving),
+        update=status.get("State", ""),
+        message=status.get("Message", ""),
+    )
+
+
+def _image(task: Mapping[str, Any]) -> Image:
+    return Image.parse(task["ContainerSpec"]["Image"])
