@@ -1,4 +1,4 @@
-"""What one stack declares on GitHub: protection rows joined with the secrets and variables of the matrix.
+"""What one stack declares on GitHub: protection rows joined with the secrets and variables below them.
 
 Pure functions from settings to rows; `components.deployment_gate` maps each row to one resource.
 """
@@ -6,6 +6,7 @@ Pure functions from settings to rows; `components.deployment_gate` maps each row
 from dataclasses import dataclass
 from typing import Final
 
+from plan.delivery import variables
 from plan.protection import EnvironmentRule, Ruleset, environment_rules, rulesets
 from plan.settings import Settings
 from plan.variables import Class, Store, assignments
@@ -78,18 +79,17 @@ def gate_plan(settings: Settings) -> GatePlan:
 
 def _environment(settings: Settings, rule: EnvironmentRule) -> Environment:
     found = [a for a in assignments(settings, Store.GITHUB) if a.environment == rule.name]
+    delivery = variables(settings, rule.name) if rule.repository == settings.infra_repository else {}
 
     def named(kind: str, *parts: str) -> str:
         return names(rule.repository, kind, rule.name, *parts)
 
+    def entry(kind: str, key: str, value: str) -> Entry:
+        return Entry(name=named(kind, key), key=key, value=value, adopt=settings.adopt.get(named(kind, key)))
+
     def entries(kind: str, *, secret: bool) -> tuple[Entry, ...]:
         return tuple(
-            Entry(
-                name=named(kind, a.row.key),
-                key=a.row.key,
-                value=a.value,
-                adopt=settings.adopt.get(named(kind, a.row.key)),
-            )
+            entry(kind, a.row.key, a.value)
             for a in found
             if (a.row.kind is Class.SECRET) is secret and a.value is not None
         )
@@ -108,7 +108,10 @@ def _environment(settings: Settings, rule: EnvironmentRule) -> Environment:
             for pattern, kind in patterns
         ),
         secrets=entries("secret", secret=True),
-        variables=entries("variable", secret=False),
+        variables=(
+            *entries("variable", secret=False),
+            *(entry("variable", key, value) for key, value in delivery.items()),
+        ),
         adopt=settings.adopt.get(named("environment")),
     )
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 import pulumi
 
 from plan.adoption import adoptables
+from plan.delivery import Kind, environments, names
 from plan.protection import repositories
 from plan.settings import FIELDS, PLACEHOLDER, Loaded, Problem, Settings, Sibling
 from plan.supabase_keys import read_key
@@ -448,6 +449,29 @@ def _shapes(settings: Settings) -> Iterator[Problem]:
             yield Problem(path, f"must be {kind}", _set(settings, path))
 
 
+def _delivery(settings: Settings) -> Iterator[Problem]:
+    """What workflows read is known by name, and nothing secret stands there in the clear."""
+    known = environments(settings)
+    for environment, variables in sorted(settings.delivery.items()):
+        if environment not in known:
+            path = f"delivery.{environment}"
+            text = f"is no environment of this stack's workflows ({', '.join(known)})"
+            yield Problem(path, text, _remove(settings, path))
+            continue
+        role = known[environment]
+        for name, value in sorted(variables.items()):
+            path = f"delivery.{environment}.{name}"
+            if name in names(role, Kind.SECRET):
+                text = "is a secret: set it by hand in the environment (docs/delivery.md), and make a new one"
+                yield Problem(path, text, _remove(settings, path))
+            elif name not in names(role, Kind.VARIABLE):
+                read = ", ".join(sorted(names(role, Kind.VARIABLE)))
+                text = f"is no variable that workflows read there ({read})"
+                yield Problem(path, text, _remove(settings, path))
+            elif not value:
+                yield Problem(path, "is empty", _set(settings, path))
+
+
 def _identities(settings: Settings) -> Iterator[Problem]:
     """Ids in the one safe form: under another identifier an adopted project was once deleted (FACTS)."""
     for key, value, prefix in (
@@ -616,6 +640,7 @@ _RULES: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _shared_secrets,
     _isolation,
     _shapes,
+    _delivery,
     _identities,
     _releases,
     _socket_releases,

@@ -15,6 +15,11 @@ INFRA_CHECKS: Final = ("test", "preview")
 RECORD_BRANCH: Final = "main"  # of this program's repository: the release record of every stack (DESIGN §1)
 
 
+def plan_environment(environment: str) -> str:
+    """The environment in which the live stack is read without anybody's approval."""
+    return f"{environment}-plan"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Capability:
     """What GitHub enforces on a repository. Source: FACTS "GitHub provider", Plans."""
@@ -40,6 +45,7 @@ class Repository:
     branch: str
     tags: tuple[str, ...]
     guarded: bool  # whether this stack also declares the rulesets of `branch` and `tags`
+    plans: bool  # whether its workflows read the live stack before somebody approves a change
     checks: tuple[str, ...]
     capability: Capability
     bypass_app: int | None  # GitHub App that may push past the branch ruleset
@@ -88,6 +94,7 @@ def repositories(settings: Settings) -> tuple[Repository, ...]:
             branch=settings.branch,
             tags=settings.tags,
             guarded=True,
+            plans=False,
             checks=APP_CHECKS,
             capability=capability(settings.github_plan, settings.app_repository_visibility),
             bypass_app=None,
@@ -97,6 +104,7 @@ def repositories(settings: Settings) -> tuple[Repository, ...]:
             branch=RECORD_BRANCH,
             tags=(),
             guarded=bool(settings.vercel_project),
+            plans=True,
             checks=INFRA_CHECKS,
             capability=capability(settings.github_plan, settings.infra_repository_visibility),
             bypass_app=settings.release_app_id or None,
@@ -124,20 +132,25 @@ def environment_rules(settings: Settings) -> tuple[EnvironmentRule, ...]:
                 tags=repository.tags,
             )
         )
+        if repository.plans:
+            rules.append(_open(repository, plan_environment(settings.environment), (repository.branch,)))
         if settings.preview:
-            rules.append(
-                EnvironmentRule(
-                    repository=repository.name,
-                    name="preview",
-                    reviewers=(),
-                    wait_minutes=0,
-                    prevent_self_review=False,
-                    admins_bypass=True,
-                    branches=(),
-                    tags=(),
-                )
-            )
+            rules.append(_open(repository, "preview", ()))
     return tuple(rules)
+
+
+def _open(repository: Repository, name: str, branches: tuple[str, ...]) -> EnvironmentRule:
+    """An environment that nobody has to approve."""
+    return EnvironmentRule(
+        repository=repository.name,
+        name=name,
+        reviewers=(),
+        wait_minutes=0,
+        prevent_self_review=False,
+        admins_bypass=True,
+        branches=branches,
+        tags=(),
+    )
 
 
 def rulesets(settings: Settings) -> tuple[Ruleset, ...]:

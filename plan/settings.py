@@ -97,6 +97,7 @@ class Settings(_Strict):
     reviewers: tuple[Reviewer, ...] = ()
     wait_minutes: Annotated[int, Field(ge=0, le=43_200)] = 0  # GitHub's limit, FACTS "GitHub provider"
     approvals: Annotated[int, Field(ge=1, le=6)] = 1
+    delivery: dict[str, dict[str, str]] = Field(default_factory=dict)
 
     socket_domain: str = ""
     socket_host: str = ""

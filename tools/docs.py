@@ -1,8 +1,8 @@
 """Documents generated from the plan: `python -m tools.docs` writes them, `--check` names stale ones.
 
-Owns docs/variables.md, docs/stack-file.md, docs/protection.md and docs/stack.svg. They are read off the plan
-rows of the rehearsal's stack files, which are the committed ones with demo names for placeholders; values of
-variables reach no document, so that equal rows give equal bytes.
+Owns docs/variables.md, docs/stack-file.md, docs/protection.md, docs/delivery.md and docs/stack.svg. They
+are read off the plan rows of the rehearsal's stack files, which are the committed ones with demo names for
+placeholders; values of variables reach no document, so that equal rows give equal bytes.
 """
 
 import argparse
@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import yaml
 
+from plan.delivery import INPUTS, Role
+from plan.delivery import environments as delivery_environments
 from plan.gate import gate_plan
 from plan.protection import capability
 from plan.settings import PLACEHOLDER, Settings, parse
@@ -53,6 +55,7 @@ def documents(root: Path = ROOT) -> dict[str, str]:
         "docs/variables.md": variables(stacks),
         "docs/stack-file.md": stack_file((root / "Pulumi.yaml").read_text()),
         "docs/protection.md": protection(stacks),
+        "docs/delivery.md": delivery(stacks),
         "docs/stack.svg": draw(owner, other),
     }
 
@@ -307,6 +310,62 @@ def _capability_table() -> list[str]:
             )
     head = ("Repository", "Plan", "Environments", "Reviewers, wait, no bypass", "Rulesets")
     return [_CAPABILITIES, *_table(head, rows), ""]
+
+
+# --- docs/delivery.md ------------------------------------------------------------------------------------
+
+_DELIVERY: Final = """\
+# What the workflows need
+
+The rows of `plan/delivery.py`: secrets and variables that `.github/workflows` read, by what a job may do
+to a stack. A job of *review* previews a pull request, and whoever opens one from this repository could
+print what it reads; *plan* reads the live stack on `main` without anybody's approval (the plan an approver
+sees, the daily look for drift); *apply* changes it, behind the environment's reviewers.
+
+**Variables** are declared by this program, from the key `delivery` of the stack file, and applied like
+everything else: `pulumi config set --path delivery.ENVIRONMENT.NAME VALUE --stack STACK`. **Secrets** are
+set by hand, once an environment: they open the accounts that the program works with, so it cannot be the
+one to bring them.
+
+```sh
+gh secret set VERCEL_API_TOKEN --env ENVIRONMENT     # asks for the value
+```
+
+Give each environment credentials of its own: *review* and *plan* only such that read. State and keys at
+AWS, Google Cloud, Azure and Pulumi Cloud need no stored credential at all: a job shows GitHub's OIDC
+token, whose subject names the environment (`repo:OWNER/REPOSITORY:environment:NAME`), and gets one of an
+hour.
+"""
+
+
+def delivery(stacks: Sequence[StackRows]) -> str:
+    """Environments of the workflows, and the names that each role reads."""
+    roles = [
+        (role, ", ".join(f"`{environment}`" for environment in found))
+        for role in Role
+        if (found := [e for s in stacks for e, r in delivery_environments(s.settings).items() if r is role])
+    ]
+    rows = [
+        (
+            f"`{row.name}`",
+            row.kind,
+            ", ".join(row.roles),
+            row.needed,
+            "this program" if row.declared else "by hand",
+            row.meaning,
+        )
+        for row in INPUTS
+    ]
+    return "\n".join(
+        [
+            _HEAD,
+            _DELIVERY,
+            *_table(("Role", "Environments"), roles),
+            "",
+            *_table(("Name", "Kind", "Roles", "Needed", "Set", "Meaning"), rows),
+            "",
+        ]
+    )
 
 
 # --- tables ----------------------------------------------------------------------------------------------

@@ -25,13 +25,19 @@ def ruleset(file: StackFile, name: str) -> Declared:
 def test_staging_declares_staging_and_preview_and_production_itself_in_both_repositories() -> None:
     assert set(environments(staging())) == {
         "share-paint:staging", "share-paint:preview",
-        "share-paint-infra:staging", "share-paint-infra:preview",
+        "share-paint-infra:staging", "share-paint-infra:staging-plan", "share-paint-infra:preview",
     }  # fmt: skip
-    assert set(environments(production())) == {"share-paint:production", "share-paint-infra:production"}
+    assert set(environments(production())) == {
+        "share-paint:production", "share-paint-infra:production", "share-paint-infra:production-plan",
+    }  # fmt: skip
+
+
+def gated(file: StackFile) -> list[Declared]:
+    return [found for key, found in environments(file).items() if key.endswith(f":{file.stack}")]
 
 
 def test_production_asks_one_of_its_reviewers_and_lets_nobody_approve_himself_or_pass() -> None:
-    for found in environments(production(waitMinutes=5)).values():
+    for found in gated(production(waitMinutes=5)):
         assert found.inputs["reviewers"] == [{"users": [1001], "teams": [2001]}]
         assert found.inputs["preventSelfReview"] is True
         assert found.inputs["canAdminsBypass"] is False
@@ -40,7 +46,7 @@ def test_production_asks_one_of_its_reviewers_and_lets_nobody_approve_himself_or
 
 def test_a_gated_environment_states_every_property_because_githubs_put_is_whole() -> None:
     every = declare.properties(github.RepositoryEnvironmentArgs)
-    for found in environments(production()).values():
+    for found in gated(production()):
         assert set(found.inputs) == every
 
 
@@ -93,8 +99,9 @@ def test_what_stands_below_an_environment_waits_for_it() -> None:
     recorded = declare.gate(production())
     below = [r for r in recorded.children() if r.kind not in {"RepositoryEnvironment", "RepositoryRuleset"}]
     for child in below:
-        assert child.depends_on == {f"gate-{child.inputs['repository']}-environment-production"}
-    assert len(below) == 9
+        environment = child.inputs["environment"].partition(":")[2] or child.inputs["environment"]
+        assert child.depends_on == {f"gate-{child.inputs['repository']}-environment-{environment}"}
+    assert len(below) == 10
 
 
 # --- secrets and variables ---------------------------------------------------------------------------
@@ -115,6 +122,16 @@ def test_variables_hold_the_urls_that_workflows_check() -> None:
     assert {(r.inputs["variableName"], r.inputs["value"]) for r in found} == {
         ("NEXT_PUBLIC_APP_URL", "https://share-paint.app"),
         ("NEXT_PUBLIC_SOCKET_URL", "https://socket.share-paint.app"),
+    }
+
+
+def test_what_the_workflows_read_reaches_the_environments_of_this_repository_alone() -> None:
+    delivery = {"production": {"PULUMI_BACKEND_URL": "s3://state"}, "production-plan": {"AWS_REGION": "a"}}
+    found = declare.gate(production(delivery=delivery)).of("ActionsEnvironmentVariable")
+    added = {r.name: r.inputs["value"] for r in found if "NEXT_PUBLIC" not in r.name}
+    assert added == {
+        "gate-share-paint-infra-variable-production-PULUMI_BACKEND_URL": "s3://state",
+        "gate-share-paint-infra-variable-production-plan-AWS_REGION": "a",
     }
 
 
@@ -230,4 +247,5 @@ def test_the_gate_names_its_environments() -> None:
     assert declare.gate(production()).outputs["gate"]["environments"] == [
         f"{ENVIRONMENT}-id",
         "gate-share-paint-infra-environment-production-id",
+        "gate-share-paint-infra-environment-production-plan-id",
     ]

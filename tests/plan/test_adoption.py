@@ -34,6 +34,7 @@ def test_objects_of_github_are_known_by_repository_and_environment() -> None:
     assert labels(production(), "GitHub environment") == [
         "share-paint:production",
         "share-paint-infra:production",
+        "share-paint-infra:production-plan",
     ]
     assert "share-paint:production:v*" in labels(production(), "GitHub deployment policy")
     assert "share-paint:production:NEXT_PUBLIC_APP_URL" in labels(production(), "GitHub variable")

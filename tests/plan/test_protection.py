@@ -47,9 +47,17 @@ def test_the_required_checks_are_the_plans() -> None:
 def test_staging_has_its_own_environment_and_preview_in_both_repositories() -> None:
     assert set(rules(staging())) == {
         "share-paint:staging", "share-paint:preview",
-        "share-paint-infra:staging", "share-paint-infra:preview",
+        "share-paint-infra:staging", "share-paint-infra:staging-plan", "share-paint-infra:preview",
     }  # fmt: skip
-    assert set(rules(production())) == {"share-paint:production", "share-paint-infra:production"}
+    assert set(rules(production())) == {
+        "share-paint:production", "share-paint-infra:production", "share-paint-infra:production-plan",
+    }  # fmt: skip
+
+
+def test_the_live_stack_is_read_without_an_approval_but_from_the_record_branch_alone() -> None:
+    rule = rules(production(waitMinutes=5))["share-paint-infra:production-plan"]
+    assert (rule.reviewers, rule.wait_minutes, rule.prevent_self_review) == ((), 0, False)
+    assert (rule.branches, rule.tags) == (("main",), ())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""What workflows need: rows that fit together, and stack files that may state only those."""
+
+import pytest
+
+from plan.delivery import INPUTS, Kind, Role, environments, names
+from tests.builders import StackFile, production, staging
+
+
+def test_every_name_stands_once_and_is_one_that_github_admits() -> None:
+    found = [row.name for row in INPUTS]
+    assert len(found) == len(set(found))
+    # https://docs.github.com/actions/reference/security/secrets: the prefix is reserved
+    assert not any(name.startswith("GITHUB_") for name in found)
+
+
+def test_variables_are_declared_and_secrets_are_set_by_hand() -> None:
+    assert {row.kind for row in INPUTS if row.declared} == {Kind.VARIABLE}
+
+
+def test_only_the_stack_that_owns_preview_is_reviewed_live() -> None:
+    assert environments(staging().settings()) == {
+        "staging": Role.APPLY, "staging-plan": Role.PLAN, "preview": Role.REVIEW,
+    }  # fmt: skip
+    assert environments(production().settings()) == {
+        "production": Role.APPLY, "production-plan": Role.PLAN,
+    }  # fmt: skip
+
+
+def test_a_pull_request_never_sees_a_key_that_writes_to_github_or_to_a_docker_host() -> None:
+    assert {"APP_PRIVATE_KEY", "DOCKER_SSH_KEY"}.isdisjoint(names(Role.REVIEW, Kind.SECRET))
+
+
+@pytest.mark.parametrize(
+    ("delivery", "key", "text"),
+    [
+        ({"production": {}}, "delivery.production", "is no environment of this stack's workflows"),
+        (
+            {"preview": {"VERCEL_API_TOKEN": "x"}},
+            "delivery.preview.VERCEL_API_TOKEN",
+            "is a secret: set it by hand",
+        ),
+        (
+            {"preview": {"APP_CLIENT_ID": "x"}},
+            "delivery.preview.APP_CLIENT_ID",
+            "is no variable that workflows read there (AWS_REGION,",
+        ),
+        ({"staging": {"AWS_REGION": ""}}, "delivery.staging.AWS_REGION", "is empty"),
+    ],
+)
+def test_what_no_workflow_reads_is_refused_by_its_path(
+    delivery: dict[str, dict[str, str]], key: str, text: str
+) -> None:
+    [problem] = staging(delivery=delivery).check(production()).problems
+    assert problem.key == key
+    assert problem.text.startswith(text)
+    assert f"--path {key}" in problem.fix
+
+
+@pytest.mark.parametrize("file", [staging(), production()], ids=lambda f: f.stack)
+def test_a_stack_may_state_every_variable_of_its_roles(file: StackFile) -> None:
+    roles = environments(file.settings())
+    file.config["delivery"] = {
+        environment: dict.fromkeys(names(role, Kind.VARIABLE), "value") for environment, role in roles.items()
+    }
+    assert file.check().problems == ()
