@@ -121,6 +121,12 @@ class Settings(_Strict):
     monitor_http_port: Annotated[int, Field(ge=1, le=65_535)] = 80
     monitor_https_port: Annotated[int, Field(ge=1, le=65_535)] = 443
     monitor_tls: Literal["acme", "internal", "off"] = "acme"
+    monitor_ca: str = ""
+    web_probe_path: str = "/"
+    api_probe_path: str = "/api/health"
+    pagerduty_url: str = "https://events.pagerduty.com/v2/enqueue"
+    vercel_alerts: bool = False
+    vercel_slack_channel: str = ""
     monitor_retention: Annotated[str, Field(pattern=r"^[1-9][0-9]*[dwy]$")] = "40d"
     monitor_memory_mib: Annotated[int, Field(ge=128)] = 512
     prometheus_image: str = "prom/prometheus:v2.55.1"

@@ -12,18 +12,48 @@ from typing import Any, Final
 
 import yaml
 
-from plan.alerts import RULES, WATCHDOG, Severity, rendered
+from plan.alerts import (
+    BURNS,
+    TASKS_DOWN,
+    WATCHDOG,
+    Rule,
+    Severity,
+    bad_minute,
+    facts,
+    rendered,
+    rules_of,
+)
 from plan.settings import Settings
 from plan.socket import PORT as SOCKET_PORT
-from plan.variables import app_url, fingerprint, socket_url
+from plan.variables import app_url, fingerprint, socket_url, supabase_url
 
 UPTIME: Final = "uptime"  # logical name of the component
 USER: Final = "paintshare"  # of the monitor's basic auth
 PROXY_HTTP_PORT, PROXY_HTTPS_PORT = 8080, 8443  # inside the proxy's task: no capability is needed
 
-PROBE_INTERVAL: Final = "15s"
-PROBE_TIMEOUT: Final = "8s"
-EVALUATION: Final = "15s"
+# How long an outage can go unseen before a rule's `for` begins: one probe and one evaluation (seconds).
+PROBE_INTERVAL: Final = 15
+PROBE_TIMEOUT: Final = 8
+EVALUATION: Final = 15
+SCRAPE_TIMEOUT: Final = 10  # longer than the probe's, so that a slow site is a failed probe, not a lost one
+SUPABASE_INTERVAL: Final = 60  # as its documentation asks
+MINUTE: Final = 60  # between two judgements of a minute
+
+PAGE_WAIT: Final = 5  # seconds that Alertmanager gathers alerts of one service before the first message
+PAGE_INTERVAL: Final = 60
+PAGE_REPEAT: Final = "30m"
+NOTIFY_WAIT, NOTIFY_INTERVAL, NOTIFY_REPEAT = "30s", "5m", "12h"
+
+# Plan §4.2: P2 in working hours. The zone's data comes from the image (prom/alertmanager has it).
+WORKING_HOURS: Final[dict[str, Any]] = {
+    "weekdays": ["monday:friday"],
+    "times": [{"start_time": "09:00", "end_time": "18:00"}],
+    "location": "Asia/Seoul",
+}
+
+_SECRETS: Final = "/run/secrets"
+_CA_FOLDER: Final = "/etc/paintshare"
+_MIB: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +125,7 @@ def uptime_plan(settings: Settings) -> UptimePlan | None:
     """The plan, or None while the stack file names no monitoring host."""
     if not settings.monitor_host:
         return None
-    prefix = f"paintshare-{settings.stack}-monitor"
+    prefix = monitor_prefix(settings)
     return UptimePlan(
         stack=settings.stack,
         prefix=prefix,
@@ -109,6 +139,11 @@ def uptime_plan(settings: Settings) -> UptimePlan | None:
     )
 
 
+def monitor_prefix(settings: Settings) -> str:
+    """First part of every physical name on the monitoring host."""
+    return f"paintshare-{settings.stack}-monitor"
+
+
 def monitor_url(settings: Settings) -> str:
     """Where people and the agent reach the monitor, without a slash at the end."""
     scheme, port, usual = (
@@ -119,11 +154,11 @@ def monitor_url(settings: Settings) -> str:
     return f"{scheme}://{settings.monitor_domain}" + ("" if port == usual else f":{port}")
 
 
-# --- services ------------------------------------------------------------------------------------------
+# --- services -------------------------------------------------------------------------------------------
 
 
 def _prometheus(settings: Settings, prefix: str) -> Service:
-    secrets: tuple[SecretFile, ...] = ()
+    key = _value(settings, "SUPABASE_METRICS_KEY")
     return Service(
         role="prometheus",
         name=f"{prefix}-prometheus",
@@ -136,18 +171,20 @@ def _prometheus(settings: Settings, prefix: str) -> Service:
             "--web.enable-remote-write-receiver",
         ),
         configs=(
-            _config(prefix, "/etc/prometheus/prometheus.yml", _yaml(_prometheus_yml(settings, prefix))),
-            _config(prefix, "/etc/prometheus/rules.yml", _yaml(_rules_yml())),
+            _config(prefix, "/etc/prometheus/prometheus.yml", _yaml(prometheus_yml(settings))),
+            _config(prefix, "/etc/prometheus/rules.yml", _yaml(rules_yml(settings))),
         ),
-        secrets=secrets,
+        secrets=(_secret(settings, prefix, f"{_SECRETS}/supabase-metrics-key", key),) if key else (),
         volume=f"{prefix}-data",
         volume_path="/prometheus",
-        memory_bytes=settings.monitor_memory_mib * 1024 * 1024,
+        memory_bytes=settings.monitor_memory_mib * _MIB,
         nano_cpus=1_000_000_000,
     )
 
 
 def _alertmanager(settings: Settings, prefix: str) -> Service:
+    # Discord's receiver reads its webhook from the configuration only, so all of it is a secret.
+    text = _yaml(alertmanager_yml(settings))
     return Service(
         role="alertmanager",
         name=f"{prefix}-alertmanager",
@@ -158,26 +195,27 @@ def _alertmanager(settings: Settings, prefix: str) -> Service:
             f"--web.external-url={monitor_url(settings)}/alertmanager",
             "--cluster.listen-address=",
         ),
-        secrets=(
-            _secret(
-                settings, prefix, "/etc/alertmanager/alertmanager.yml", _yaml(_alertmanager_yml(settings))
-            ),
-        ),
+        secrets=(_secret(settings, prefix, "/etc/alertmanager/alertmanager.yml", text),),
         volume=f"{prefix}-silences",
         volume_path="/alertmanager",
-        memory_bytes=128 * 1024 * 1024,
+        memory_bytes=128 * _MIB,
         nano_cpus=500_000_000,
     )
 
 
 def _blackbox(settings: Settings, prefix: str) -> Service:
+    path, text = "/etc/blackbox_exporter/blackbox.yml", _yaml(blackbox_yml(settings))
+    secret = "VERCEL_PROTECTION_BYPASS" in settings.values
+    authority, environment = _authority(settings, prefix)
     return Service(
         role="blackbox",
         name=f"{prefix}-blackbox",
         image=settings.blackbox_image,
-        arguments=("--config.file=/etc/blackbox_exporter/config.yml",),
-        configs=(_config(prefix, "/etc/blackbox_exporter/config.yml", _yaml(_blackbox_yml(settings))),),
-        memory_bytes=128 * 1024 * 1024,
+        arguments=(f"--config.file={path}",),
+        configs=(*authority, *(() if secret else (_config(prefix, path, text),))),
+        secrets=(_secret(settings, prefix, path, text),) if secret else (),
+        environment=environment,
+        memory_bytes=128 * _MIB,
         nano_cpus=500_000_000,
     )
 
@@ -187,8 +225,7 @@ def _proxy(settings: Settings, prefix: str) -> Service:
         role="proxy",
         name=f"{prefix}-proxy",
         image=settings.proxy_image,
-        # The password stands in it: the whole file is a secret.
-        secrets=(_secret(settings, prefix, "/etc/caddy/Caddyfile", _caddyfile(settings, prefix)),),
+        secrets=(_secret(settings, prefix, "/etc/caddy/Caddyfile", caddyfile(settings, prefix)),),
         volume=f"{prefix}-certificates",
         volume_path="/data",
         tmpfs=("/config",),
@@ -196,14 +233,14 @@ def _proxy(settings: Settings, prefix: str) -> Service:
             (PROXY_HTTP_PORT, settings.monitor_http_port),
             (PROXY_HTTPS_PORT, settings.monitor_https_port),
         ),
-        memory_bytes=128 * 1024 * 1024,
+        memory_bytes=128 * _MIB,
         nano_cpus=500_000_000,
     )
 
 
 def _agent(settings: Settings) -> AgentPlan:
     prefix = f"paintshare-{settings.stack}-agent"
-    text = _yaml(_agent_yml(settings))
+    authority, environment = _authority(settings, prefix)
     return AgentPlan(
         network=f"paintshare-{settings.stack}",
         service=Service(
@@ -215,142 +252,311 @@ def _agent(settings: Settings) -> AgentPlan:
                 "--config.file=/etc/prometheus/prometheus.yml",
                 "--storage.agent.path=/prometheus",
             ),
-            configs=(_config(prefix, "/etc/prometheus/prometheus.yml", text),),
-            secrets=(_secret(settings, prefix, "/run/secrets/monitor-password", _password(settings)),),
+            configs=(
+                _config(prefix, "/etc/prometheus/prometheus.yml", _yaml(agent_yml(settings))),
+                *authority,
+            ),
+            secrets=(_secret(settings, prefix, f"{_SECRETS}/monitor-password", _password(settings)),),
+            environment=environment,
             tmpfs=("/prometheus",),
-            memory_bytes=256 * 1024 * 1024,
+            memory_bytes=256 * _MIB,
             nano_cpus=500_000_000,
         ),
     )
 
 
-# --- configurations ------------------------------------------------------------------------------------
+def _authority(settings: Settings, prefix: str) -> tuple[tuple[ConfigFile, ...], tuple[tuple[str, str], ...]]:
+    """The team's own certificate authority, trusted besides those of the image.
+
+    Go reads the files of SSL_CERT_DIR in addition to the first bundle it finds (crypto/x509, root_unix.go).
+    """
+    if not settings.monitor_ca:
+        return (), ()
+    return (
+        (_config(prefix, f"{_CA_FOLDER}/ca.crt", settings.monitor_ca),),
+        (("SSL_CERT_DIR", _CA_FOLDER),),
+    )
 
 
-def _prometheus_yml(settings: Settings, prefix: str) -> dict[str, Any]:
-    blackbox = f"tasks.{prefix}-blackbox"
+# --- Prometheus -------------------------------------------------------------------------------------------
+
+
+def probes(settings: Settings) -> dict[str, str]:
+    """Name of each check and the URL it asks for (plan §4.1)."""
+    found = {"web": app_url(settings) + settings.web_probe_path}
+    if settings.api_probe_path:
+        found["api"] = app_url(settings) + settings.api_probe_path
+    if settings.socket_release:
+        found["socket"] = f"{socket_url(settings)}/healthz"
+    return found
+
+
+def prometheus_yml(settings: Settings) -> dict[str, Any]:
+    prefix = monitor_prefix(settings)
     return {
         "global": {
-            "scrape_interval": PROBE_INTERVAL,
-            "scrape_timeout": "10s",
-            "evaluation_interval": EVALUATION,
+            "scrape_interval": f"{PROBE_INTERVAL}s",
+            "scrape_timeout": f"{SCRAPE_TIMEOUT}s",
+            "evaluation_interval": f"{EVALUATION}s",
             "external_labels": {"stack": settings.stack},
         },
         "rule_files": ["/etc/prometheus/rules.yml"],
         "alerting": {
             "alertmanagers": [
-                {
-                    "path_prefix": "/alertmanager",
-                    "dns_sd_configs": [
-                        {"names": [f"tasks.{prefix}-alertmanager"], "type": "A", "port": 9093}
-                    ],
-                }
+                {"path_prefix": "/alertmanager", "dns_sd_configs": [_tasks(f"{prefix}-alertmanager", 9093)]}
             ]
         },
         "scrape_configs": [
             {
                 "job_name": "probe",
                 "metrics_path": "/probe",
-                "params": {"module": ["web"]},
                 "static_configs": [
-                    {"targets": [url], "labels": {"check": check}} for check, url in probes(settings).items()
+                    {
+                        "targets": [url],
+                        "labels": {
+                            "check": check,
+                            "service": "socket" if check == "socket" else "web",
+                            "__param_module": "socket" if check == "socket" else "web",
+                        },
+                    }
+                    for check, url in probes(settings).items()
                 ],
                 "relabel_configs": [
                     {"source_labels": ["__address__"], "target_label": "__param_target"},
                     {"source_labels": ["__param_target"], "target_label": "instance"},
-                    {"target_label": "__address__", "replacement": f"{blackbox}:9115"},
+                    {"target_label": "__address__", "replacement": f"tasks.{prefix}-blackbox:9115"},
                 ],
             },
+            _own("prometheus", "/prometheus/metrics", {"static_configs": [{"targets": ["localhost:9090"]}]}),
+            _own(
+                "alertmanager",
+                "/alertmanager/metrics",
+                {"dns_sd_configs": [_tasks(f"{prefix}-alertmanager", 9093)]},
+            ),
+            *([_supabase(settings)] if "SUPABASE_METRICS_KEY" in settings.values else []),
         ],
     }
 
 
-def probes(settings: Settings) -> dict[str, str]:
-    """Name of each check and the URL it asks for (plan §4.1)."""
-    found = {"web": f"{app_url(settings)}/", "api": f"{app_url(settings)}/api/health"}
-    if settings.socket_release:
-        found["socket"] = f"{socket_url(settings)}/healthz"
-    return found
+def _own(job: str, path: str, targets: dict[str, Any]) -> dict[str, Any]:
+    return {"job_name": job, "metrics_path": path, **targets}
 
 
-def _rules_yml() -> dict[str, Any]:
-    return {"groups": [{"name": "policy", "rules": rendered(RULES)}]}
+def _tasks(service: str, port: int) -> dict[str, Any]:
+    """Every task of a Swarm service, looked up by its name on the overlay network."""
+    return {"names": [f"tasks.{service}"], "type": "A", "port": port, "refresh_interval": "5s"}
 
 
-def _alertmanager_yml(settings: Settings) -> dict[str, Any]:
+def _supabase(settings: Settings) -> dict[str, Any]:
+    """Source: Supabase, "Metrics API"."""
     return {
-        "route": {
-            "receiver": "page",
-            "group_by": ["alertname"],
-            "group_wait": "5s",
-            "group_interval": "1m",
-            "repeat_interval": "30m",
-            "routes": [
-                {"receiver": "nobody", "matchers": [f'alertname="{WATCHDOG}"']},
-                {"receiver": "notify", "matchers": [f'severity="{Severity.P2}"']},
-            ],
+        "job_name": "supabase",
+        "scheme": "https",
+        "metrics_path": "/customer/v1/privileged/metrics",
+        "scrape_interval": f"{SUPABASE_INTERVAL}s",
+        "scrape_timeout": "30s",
+        "basic_auth": {"username": "service_role", "password_file": f"{_SECRETS}/supabase-metrics-key"},
+        "static_configs": [{"targets": [supabase_url(settings).removeprefix("https://")]}],
+    }
+
+
+def rules_yml(settings: Settings) -> dict[str, Any]:
+    """Three groups: the policy at every evaluation, and once a minute the bad minutes and what they burn."""
+    runbook = (
+        f"https://github.com/{settings.github_owner}/{settings.infra_repository}"
+        f"/blob/{settings.branch}/docs/runbook.md"
+    )
+    known = facts(settings, len(probes(settings)))
+    burning = frozenset(rule.name for rule in BURNS)
+    policy = [rule for rule in rules_of(settings) if rule.name not in burning]
+    burns = [rule for rule in rules_of(settings) if rule.name in burning]
+    return {
+        "groups": [
+            {"name": "policy", "rules": rendered(policy, known, runbook)},
+            {
+                "name": "objectives",
+                "interval": f"{MINUTE}s",
+                "rules": [bad_minute(PROBE_INTERVAL), *rendered(burns, known, runbook)],
+            },
+        ]
+    }
+
+
+def agent_yml(settings: Settings) -> dict[str, Any]:
+    """Prometheus beside the socket server: each task is a target of its own, under its address."""
+    return {
+        "global": {
+            "scrape_interval": f"{PROBE_INTERVAL}s",
+            "scrape_timeout": f"{SCRAPE_TIMEOUT}s",
+            "external_labels": {"stack": settings.stack},
         },
-        "receivers": [
-            {"name": "nobody"},
-            {"name": "page", **_channels(settings)},
-            {"name": "notify", **_channels(settings)},
-        ],
-    }
-
-
-def _channels(settings: Settings) -> dict[str, Any]:
-    channels: dict[str, Any] = {}
-    if url := _value(settings, "DISCORD_WEBHOOK_URL"):
-        channels["discord_configs"] = [{"webhook_url": url, "send_resolved": True}]
-    if url := _value(settings, "SLACK_WEBHOOK_URL"):
-        channels["slack_configs"] = [{"api_url": url, "send_resolved": True}]
-    if key := _value(settings, "PAGERDUTY_KEY"):
-        channels["pagerduty_configs"] = [{"routing_key": key, "send_resolved": True}]
-    return channels
-
-
-def _blackbox_yml(settings: Settings) -> dict[str, Any]:
-    return {
-        "modules": {
-            "web": {
-                "prober": "http",
-                "timeout": PROBE_TIMEOUT,
-                "http": {
-                    "preferred_ip_protocol": "ip4",
-                    "fail_if_not_ssl": True,
-                    "headers": {"User-Agent": f"paintshare-uptime-check ({settings.stack})"},
-                },
-            }
-        }
-    }
-
-
-def _agent_yml(settings: Settings) -> dict[str, Any]:
-    return {
-        "global": {"scrape_interval": "15s", "scrape_timeout": "10s"},
         "scrape_configs": [
             {
                 "job_name": "socket",
-                "dns_sd_configs": [
-                    {
-                        "names": [f"tasks.paintshare-{settings.stack}-socket"],
-                        "type": "A",
-                        "port": SOCKET_PORT,
-                        "refresh_interval": "5s",
-                    }
-                ],
-            }
+                "dns_sd_configs": [_tasks(f"paintshare-{settings.stack}-socket", SOCKET_PORT)],
+            },
+            {"job_name": "agent", "static_configs": [{"targets": ["localhost:9090"]}]},
         ],
         "remote_write": [
             {
                 "url": f"{monitor_url(settings)}/prometheus/api/v1/write",
-                "basic_auth": {"username": USER, "password_file": "/run/secrets/monitor-password"},
+                "basic_auth": {"username": USER, "password_file": f"{_SECRETS}/monitor-password"},
+                # Its own metrics are hundreds of series: only that it is there is of interest.
+                "write_relabel_configs": [
+                    {"source_labels": ["job", "__name__"], "regex": "socket;.*|agent;up", "action": "keep"}
+                ],
             }
         ],
     }
 
 
-def _caddyfile(settings: Settings, prefix: str) -> str:
+def longest_silence(rule: Rule) -> int:
+    """Seconds from the beginning of an outage to its first message at the latest, as rendered."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    held = int(rule.for_[:-1]) * units[rule.for_[-1]]
+    return PROBE_INTERVAL + EVALUATION + held + PAGE_WAIT
+
+
+# --- blackbox exporter ------------------------------------------------------------------------------------
+
+
+def blackbox_yml(settings: Settings) -> dict[str, Any]:
+    """One way to ask for both hosts, but the bypass of Vercel's protection is told to Vercel alone.
+
+    Redirects are not followed: a protected deployment redirects to a login page, which answers 200.
+    """
+    agent = {"User-Agent": f"paintshare-uptime-check/1 (stack {settings.stack})"}
+    bypass = _value(settings, "VERCEL_PROTECTION_BYPASS")
+    return {
+        "modules": {
+            "web": _module({**agent, **({"x-vercel-protection-bypass": bypass} if bypass else {})}),
+            "socket": _module(agent),
+        }
+    }
+
+
+def _module(headers: dict[str, str]) -> dict[str, Any]:
+    return {
+        "prober": "http",
+        "timeout": f"{PROBE_TIMEOUT}s",
+        "http": {
+            "method": "GET",
+            "headers": headers,
+            "follow_redirects": False,
+            "fail_if_not_ssl": True,
+            "preferred_ip_protocol": "ip4",
+            "tls_config": {"insecure_skip_verify": False},
+        },
+    }
+
+
+# --- Alertmanager -----------------------------------------------------------------------------------------
+
+_TITLE: Final = (
+    '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper }}{{ else }}Resolved{{ end }}'
+    " {{ .CommonLabels.stack }}: {{ .CommonLabels.service }}"
+)
+_TEXT: Final = (
+    "{{ range .Alerts }}"
+    "**{{ .Labels.alertname }}**"
+    '{{ if ne .Status "firing" }} is over{{ end }}: '
+    "{{ .Annotations.summary }} ({{ .Annotations.runbook }})\n"
+    "{{ end }}"
+)
+
+
+def alertmanager_yml(settings: Settings) -> dict[str, Any]:
+    """Routes, silences and channels. What no route knows goes where P1 goes: an alert is never lost."""
+    watchdog = _value(settings, "WATCHDOG_URL")
+    return {
+        "time_intervals": [{"name": "working-hours", "time_intervals": [WORKING_HOURS]}],
+        "route": {
+            "receiver": "page",
+            "group_by": ["stack", "service", "severity"],
+            "group_wait": f"{PAGE_WAIT}s",
+            "group_interval": f"{PAGE_INTERVAL}s",
+            "repeat_interval": PAGE_REPEAT,
+            "routes": [
+                {
+                    # Its silence is the message: it is sent again and again, and never resolved.
+                    "receiver": "watchdog" if watchdog else "nobody",
+                    "matchers": [f'alertname="{WATCHDOG}"'],
+                    "group_wait": "0s",
+                    "group_interval": "1m",
+                    "repeat_interval": "30s",
+                },
+                {"receiver": "page", "matchers": [f'severity="{Severity.P1}"']},
+                {
+                    "receiver": "notify",
+                    "matchers": [f'severity="{Severity.P2}"'],
+                    "group_wait": NOTIFY_WAIT,
+                    "group_interval": NOTIFY_INTERVAL,
+                    "repeat_interval": NOTIFY_REPEAT,
+                    "active_time_intervals": ["working-hours"],
+                },
+            ],
+        },
+        "inhibit_rules": [
+            # Nothing else needs saying of a service that is down (its latency, its burning budget).
+            {
+                "source_matchers": ['outage="yes"'],
+                "target_matchers": ['outage!="yes"'],
+                "equal": ["stack", "service"],
+            },
+            {
+                "source_matchers": ['alertname="SiteDown"'],
+                "target_matchers": ['alertname="ApiDown"'],
+                "equal": ["stack"],
+            },
+            {
+                "source_matchers": [f'alertname="{TASKS_DOWN}"'],
+                "target_matchers": ['alertname="SocketDown"'],
+                "equal": ["stack"],
+            },
+        ],
+        "receivers": [
+            {"name": "page", **_chat(settings), **_pager(settings)},
+            {"name": "notify", **(_chat(settings) or _pager(settings))},
+            {"name": "nobody"},
+            *(
+                [{"name": "watchdog", "webhook_configs": [{"url": watchdog, "send_resolved": False}]}]
+                if watchdog
+                else []
+            ),
+        ],
+    }
+
+
+def _chat(settings: Settings) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if url := _value(settings, "DISCORD_WEBHOOK_URL"):
+        discord = {"webhook_url": url, "send_resolved": True, "title": _TITLE, "message": _TEXT}
+        found["discord_configs"] = [discord]
+    if url := _value(settings, "SLACK_WEBHOOK_URL"):
+        slack = {"api_url": url, "send_resolved": True, "title": _TITLE, "text": _TEXT.replace("**", "*")}
+        found["slack_configs"] = [slack]
+    return found
+
+
+def _pager(settings: Settings) -> dict[str, Any]:
+    key = _value(settings, "PAGERDUTY_KEY")
+    if not key:
+        return {}
+    pager = {
+        "routing_key": key,
+        "url": settings.pagerduty_url,
+        "send_resolved": True,
+        "description": _TITLE,
+        "severity": '{{ if eq .CommonLabels.severity "p1" }}critical{{ else }}warning{{ end }}',
+        "details": {"alerts": _TEXT.replace("**", "")},
+    }
+    return {"pagerduty_configs": [pager]}
+
+
+# --- proxy ------------------------------------------------------------------------------------------------
+
+
+def caddyfile(settings: Settings, prefix: str) -> str:
     """TLS and one password before both UIs and the remote-write endpoint.
 
     The whole `Authorization` header is compared: Caddy's own basic auth wants a salted hash, which would be

@@ -194,6 +194,10 @@ MATRIX: Final[tuple[Row, ...]] = (
         key="VERCEL_PROTECTION_BYPASS", kind=Class.SECRET, stores=(Store.MONITOR,), stack=_O, preview=_X,
         meaning="Lets probes past Vercel's protection of deployments", plan=False,
     ),
+    Row(
+        key="VERCEL_ALERTS_WEBHOOK_URL", kind=Class.SECRET, stores=(Store.MONITOR,), stack=_O, preview=_X,
+        meaning="Receives the alerts that Vercel judges, in Vercel's own shape", plan=False,
+    ),
 )  # fmt: skip
 
 STACK_FILE_KEYS: Final[frozenset[str]] = frozenset(key for row in MATRIX for key in row.stack_file_keys)

@@ -49,6 +49,7 @@ PROGRAM_TABLE: dict[str, tuple[Class, Need, Need, set[Store]]] = {
     "WATCHDOG_URL": (S, X, O, {MONITOR}),
     "MONITOR_PASSWORD": (S, X, O, {MONITOR}),
     "VERCEL_PROTECTION_BYPASS": (S, X, O, {MONITOR}),
+    "VERCEL_ALERTS_WEBHOOK_URL": (S, X, O, {MONITOR}),
 }
 TABLE = PLAN_TABLE | PROGRAM_TABLE
 # Stored there besides, because a workflow checks the deployed URLs.
