@@ -165,6 +165,8 @@ _STATED_PER_STACK: Final = frozenset(
     {
         "socketDomain",
         "socketHost",
+        "monitorDomain",
+        "monitorHost",
         "supabaseRef",
         "reviewers",
         *(k for r in MATRIX for k in r.stack_file_keys),
@@ -344,6 +346,21 @@ def _notes(settings: Settings) -> Iterator[str]:
     for sibling in settings.siblings:
         if sibling.hmacs is None:
             yield f"not checked: whether a secret equals one of stack `{sibling.stack}` (no HMACs there)"
+    if settings.vercel_target == "production" and not settings.monitor_host:
+        yield (
+            "no monitor is declared: nobody is told when the site or the socket server is down (plan §2.3); "
+            f"name its host: {_set(settings, 'monitorHost', 'ssh://USER@HOST')}"
+        )
+    if settings.monitor_host and "WATCHDOG_URL" not in settings.values:
+        yield (
+            "nobody is told when the monitor itself falls silent; give it a dead-man's switch: "
+            f"{_set(settings, 'WATCHDOG_URL')}"
+        )
+    if settings.monitor_host and settings.monitor_tls == "off":
+        yield (
+            "monitorTls is off: the monitor's password crosses the network in the clear, which only a "
+            "network of your own allows"
+        )
     if settings.adopt:
         yield (
             f"adopt: {len(settings.adopt)} import ids are in place; after the first good `up` remove them: "
@@ -377,8 +394,7 @@ def _isolation(settings: Settings) -> Iterator[Problem]:
                 f"is the data of stack `{sibling.stack}` too: {where}{settings.environment} would share it",
                 _set(settings, "supabaseRef"),
             )
-        if settings.socket_host and PLACEHOLDER not in settings.socket_host:
-            yield from _port_clash(settings, sibling)
+        yield from _port_clash(settings, sibling)
 
 
 def _owned_twice(settings: Settings, sibling: Sibling) -> Iterator[Problem]:
@@ -388,6 +404,7 @@ def _owned_twice(settings: Settings, sibling: Sibling) -> Iterator[Problem]:
         ("branch", "branch"),
         ("webDomain", "web_domain"),
         ("socketDomain", "socket_domain"),
+        ("monitorDomain", "monitor_domain"),
     ):
         value = getattr(settings, name)
         if value and PLACEHOLDER not in value and sibling.stated.get(key) == value:
@@ -401,19 +418,31 @@ def _owned_twice(settings: Settings, sibling: Sibling) -> Iterator[Problem]:
             )
 
 
+# Host -> the keys of its ports: two stacks, or socket server and monitor, may share a host, but no port.
+_PORTS: Final = {
+    "socketHost": ("socketHttpPort", "socketHttpsPort"),
+    "monitorHost": ("monitorHttpPort", "monitorHttpsPort"),
+}
+
+
 def _port_clash(settings: Settings, sibling: Sibling) -> Iterator[Problem]:
-    if sibling.stated.get("socketHost") != settings.socket_host:
-        return
-    mine = {"socketHttpPort": settings.socket_http_port, "socketHttpsPort": settings.socket_https_port}
-    theirs = {str(sibling.stated.get(key)): key for key in mine}
-    for key, port in mine.items():
-        if str(port) in theirs:
-            yield Problem(
-                key,
-                f"host port {port} of {settings.socket_host} is taken by stack `{sibling.stack}`"
-                f" ({theirs[str(port)]})",
-                _set(settings, key, "PORT"),
-            )
+    taken = {
+        (sibling.stated.get(host), str(sibling.stated.get(key))): key
+        for host, keys in _PORTS.items()
+        for key in keys
+    }
+    for host, keys in _PORTS.items():
+        address = getattr(settings, FIELDS[host])
+        if not address or PLACEHOLDER in address:
+            continue
+        for key in keys:
+            port = getattr(settings, FIELDS[key])
+            if theirs := taken.get((address, str(port))):
+                yield Problem(
+                    key,
+                    f"host port {port} of {address} is taken by stack `{sibling.stack}` ({theirs})",
+                    _set(settings, key, "PORT"),
+                )
 
 
 # --- shapes ------------------------------------------------------------------------------------------
@@ -430,13 +459,13 @@ def _shapes(settings: Settings) -> Iterator[Problem]:
             "names webDomain or one domain twice",
             _set(settings, "redirectDomains[0]", "DOMAIN"),
         )
-    host = settings.socket_host
-    if host and PLACEHOLDER not in host and not _DOCKER_HOST.fullmatch(host):
-        yield Problem(
-            "socketHost",
-            f"{host!r} is no Docker host (unix://, tcp://, ssh://)",
-            _set(settings, "socketHost", "ssh://USER@HOST"),
-        )
+    for key, host in (("socketHost", settings.socket_host), ("monitorHost", settings.monitor_host)):
+        if host and PLACEHOLDER not in host and not _DOCKER_HOST.fullmatch(host):
+            yield Problem(
+                key,
+                f"{host!r} is no Docker host (unix://, tcp://, ssh://)",
+                _set(settings, key, "ssh://USER@HOST"),
+            )
     if settings.socket_http_port == settings.socket_https_port:
         yield Problem("socketHttpsPort", "equals socketHttpPort", _set(settings, "socketHttpsPort", "PORT"))
     for key, value in sorted(settings.vercel_project.items()):
@@ -500,6 +529,7 @@ def _identities(settings: Settings) -> Iterator[Problem]:
 def _domains(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "webDomain", settings.web_domain
     yield "socketDomain", settings.socket_domain
+    yield "monitorDomain", settings.monitor_domain
     for index, domain in enumerate(settings.redirect_domains):
         yield f"redirectDomains[{index}]", domain
 
@@ -554,6 +584,66 @@ def _socket_releases(settings: Settings) -> Iterator[Problem]:
     if current[0] and current[0] == previous[0]:
         text = "equals socketRelease, so there is no N-1 to go back to"
         yield Problem("previousSocketRelease", text, _set(settings, "previousSocketRelease", "SHA"))
+
+
+# --- monitoring --------------------------------------------------------------------------------------
+
+CHANNELS: Final = ("DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL", "PAGERDUTY_KEY")
+
+
+def _channels(settings: Settings) -> Iterator[Problem]:
+    """Plan §2.3: no observability gap. One channel that fails must not be the only one."""
+    there = [key for key in CHANNELS if key in settings.values]
+    if settings.vercel_target == "production" and len(there) < 2:
+        missing = [key for key in CHANNELS if key not in there]
+        yield Problem(
+            missing[0],
+            "is missing: alerts of production need two channels (Discord, Slack, PagerDuty), or one that "
+            "fails leaves an observability gap (plan §2.3)",
+            _set(settings, missing[0]),
+        )
+
+
+def _monitor(settings: Settings) -> Iterator[Problem]:
+    if not settings.monitor_host:
+        return
+    if not settings.monitor_domain:
+        yield Problem(
+            "monitorDomain", "is missing: the monitor is reached there", _set(settings, "monitorDomain")
+        )
+    elif settings.monitor_domain in {d for key, d in _domains(settings) if key != "monitorDomain"}:
+        yield Problem(
+            "monitorDomain", "is another domain of this stack too", _set(settings, "monitorDomain", "DOMAIN")
+        )
+    if "MONITOR_PASSWORD" not in settings.values:
+        yield Problem(
+            "MONITOR_PASSWORD",
+            "is missing: without it the monitor would be open, or closed to its own agent",
+            _set(settings, "MONITOR_PASSWORD") + " --generate",
+        )
+    if settings.monitor_host == settings.socket_host and PLACEHOLDER not in settings.monitor_host:
+        yield Problem(
+            "monitorHost",
+            "is the socket host: a host does not watch itself, it would go down together with its alarm",
+            _set(settings, "monitorHost", "ssh://USER@HOST"),
+        )
+    if settings.monitor_http_port == settings.monitor_https_port:
+        yield Problem(
+            "monitorHttpsPort", "equals monitorHttpPort", _set(settings, "monitorHttpsPort", "PORT")
+        )
+    for key, path in (("webProbePath", settings.web_probe_path), ("apiProbePath", settings.api_probe_path)):
+        if not path.startswith("/") and (path or key == "webProbePath"):
+            yield Problem(key, f"{path!r} is no path, which starts with /", _set(settings, key, "/PATH"))
+    internal = settings.monitor_tls == "internal" or (
+        settings.socket_release and settings.socket_tls == "internal"
+    )
+    if internal and not settings.monitor_ca:
+        yield Problem(
+            "monitorCa",
+            "is missing: probes and the agent verify certificates, and would refuse those of an `internal` "
+            "authority (its own is root.crt below pki/ in the proxy's volume)",
+            _set(settings, "monitorCa", '"$(cat root.crt)"'),
+        )
 
 
 # --- GitHub ------------------------------------------------------------------------------------------
@@ -644,6 +734,8 @@ _RULES: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _identities,
     _releases,
     _socket_releases,
+    _channels,
+    _monitor,
     _reviewers,
     _capabilities,
     _adoption,

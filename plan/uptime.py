@@ -23,6 +23,7 @@ from plan.alerts import (
     rendered,
     rules_of,
 )
+from plan.protection import RECORD_BRANCH
 from plan.settings import Settings
 from plan.socket import PORT as SOCKET_PORT
 from plan.variables import app_url, fingerprint, socket_url, supabase_url
@@ -364,7 +365,7 @@ def rules_yml(settings: Settings) -> dict[str, Any]:
     """Three groups: the policy at every evaluation, and once a minute the bad minutes and what they burn."""
     runbook = (
         f"https://github.com/{settings.github_owner}/{settings.infra_repository}"
-        f"/blob/{settings.branch}/docs/runbook.md"
+        f"/blob/{RECORD_BRANCH}/docs/runbook.md"
     )
     known = facts(settings, len(probes(settings)))
     burning = frozenset(rule.name for rule in BURNS)

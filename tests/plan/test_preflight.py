@@ -121,6 +121,23 @@ SOCKET = {
     "previousSocketRelease": demo.RELEASES[0], "previousSocketDigest": f"sha256:{'0' * 64}",
 }  # fmt: skip
 
+
+def monitored(**changes: Any) -> Callable[[StackFile], None]:
+    """A stack with a monitor, without fault but for `changes`; None takes a key or secret away."""
+
+    def change(file: StackFile) -> None:
+        file.config.update(monitorHost="ssh://ops@monitor.example", monitorDomain="monitor.example")
+        file.set_secret("MONITOR_PASSWORD", f"of-{file.stack}")
+        file.set_secret("WATCHDOG_URL", f"https://watchdog.example/{file.stack}")
+        for key, value in changes.items():
+            if value is None:
+                without(key)(file)
+            else:
+                file.config[key] = value
+
+    return change
+
+
 # mistake -> (change, key that is named, words of the text, words of the fix)
 Mistake = tuple[Change, str, str, str]
 # fmt: off
@@ -316,11 +333,50 @@ OF_STAGING: dict[str, Mistake] = {
         config(webDomain="share-paint.app"), "webDomain", "in stack `production` too",
         "config set webDomain",
     ),
+    "a monitor without a password": (
+        monitored(MONITOR_PASSWORD=None), "MONITOR_PASSWORD", "would be open",
+        "operations set MONITOR_PASSWORD --stack staging --generate",
+    ),
+    "a monitor without a domain": (
+        monitored(monitorDomain=None), "monitorDomain", "is missing", "config set monitorDomain",
+    ),
+    "a monitor at the socket server's domain": (
+        monitored(monitorDomain="socket-staging.share-paint.app"), "monitorDomain", "another domain of this",
+        "config set monitorDomain DOMAIN",
+    ),
+    "a host that watches itself": (
+        monitored(socketHost="ssh://ops@monitor.example", socketHttpPort=81, socketHttpsPort=444),
+        "monitorHost", "does not watch itself", "config set monitorHost ssh://USER@HOST",
+    ),
+    "a monitoring host that is no address": (
+        monitored(monitorHost="monitor.example"), "monitorHost", "no Docker host",
+        "config set monitorHost ssh://USER@HOST",
+    ),
+    "a monitor with one port for both": (
+        monitored(monitorHttpPort=443), "monitorHttpsPort", "equals monitorHttpPort",
+        "config set monitorHttpsPort PORT",
+    ),
+    "a monitor on a port of the other stack": (
+        monitored(monitorHost="unix:///run/rehearsal.sock", socketHost="ssh://ops@other.example",
+                  monitorHttpPort=8080), "monitorHttpPort", "taken by stack `production` (socketHttpPort)",
+        "config set monitorHttpPort PORT",
+    ),
+    "a probe of no path": (
+        monitored(webProbePath="draw"), "webProbePath", "no path", "config set webProbePath /PATH",
+    ),
+    "probes of certificates nobody knows": (
+        monitored(monitorTls="internal"), "monitorCa", "would refuse those",
+        'config set monitorCa "$(cat root.crt)"',
+    ),
     "accounts not compared": (
         config(adoptedOn=""), "adoptedOn", "not compared yet", "operations adopt",
     ),
 }
 OF_PRODUCTION: dict[str, Mistake] = {
+    "one channel for production's alerts": (
+        without("DISCORD_WEBHOOK_URL"), "DISCORD_WEBHOOK_URL", "observability gap",
+        "operations set DISCORD_WEBHOOK_URL",
+    ),
     "a placeholder in a list": (
         config(reviewers=[{"user": "REPLACE_ME-x"}]), "reviewers[0].user", "of the committed file",
         "--path 'reviewers[0].user'",
@@ -467,7 +523,45 @@ def test_one_mistake_gives_one_problem(mistake: str) -> None:
 @pytest.mark.parametrize("stack", ["staging", "production"])
 def test_the_rehearsals_stacks_have_no_problem_and_no_warning(stack: str) -> None:
     report = stack_file(stack).check(other(stack))
+    unwatched = [warning for warning in report.warnings if warning.startswith("no monitor is declared")]
+    assert (report.problems, list(report.warnings)) == ((), unwatched)
+    assert bool(unwatched) == (stack == "production")
+
+
+@pytest.mark.parametrize("stack", ["staging", "production"])
+def test_a_watched_stack_is_warned_of_nothing(stack: str) -> None:
+    files = [stack_file(stack), other(stack)]
+    for number, file in enumerate(files):
+        monitored(monitorDomain=f"monitor{number}.example", monitorHttpPort=80 + number,
+                  monitorHttpsPort=443 + number)(file)  # fmt: skip
+    report = files[0].check(files[1])
     assert (report.problems, report.warnings) == ((), ())
+
+
+def test_one_channel_is_enough_before_production_and_two_of_any_kind_are_there() -> None:
+    early = staging()
+    early.drop_secret("DISCORD_WEBHOOK_URL")
+    assert problems_of(early) == []
+    late = production()
+    late.drop_secret("DISCORD_WEBHOOK_URL")
+    late.set_secret("PAGERDUTY_KEY", "r" * 32)
+    assert problems_of(late) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (monitored(WATCHDOG_URL=None), "nobody is told when the monitor itself falls silent"),
+        (monitored(monitorTls="off"), "crosses the network in the clear"),
+    ],
+)
+def test_what_a_monitor_lacks_is_a_warning(change: Change, words: str) -> None:
+    file = staging()
+    change(file)
+    report = file.check(production())
+    assert report.problems == ()
+    [warning] = report.warnings
+    assert words in warning
 
 
 @pytest.mark.parametrize("stack", ["staging", "production"])
