@@ -8,6 +8,7 @@ stack serves. Everything lies in the home's folder; a second home has hosts of i
 import contextlib
 import http.client
 import shlex
+import shutil
 import socket
 import ssl
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ import yaml
 
 from plan.settings import PROJECT
 from rehearsal import demo, docker_engine
-from rehearsal.cache import Progress
+from rehearsal.cache import Progress, cache, locked
 from rehearsal.docker_engine import Engine, images, registry
 from rehearsal.docker_engine.images import ImageRef
 from rehearsal.docker_engine.registry import Registry
@@ -111,20 +112,40 @@ def stop(folder: Path) -> None:
 
 
 def stock(hosts: Hosts, progress: Progress = lambda _: None) -> Mapping[str, ImageRef]:
-    """The socket image of every release of the demo account by git SHA, and the proxy's under `proxy`."""
-    found = {"proxy": images.caddy(hosts.socket, progress)}
-    return found | {sha: images.socket_server(hosts.socket, sha, progress) for sha in demo.RELEASES}
+    """The socket image of every release of the demo account by git SHA, and the proxy's under `proxy`.
+
+    What the registry of one home holds is kept in the user's cache for the next one: a second instead of half
+    a minute.
+    """
+    data, kept = hosts.socket.folder / "data", cache("images") / "registry"
+    with locked(kept.with_suffix(".lock"), progress, "another command is preparing images; waiting for it"):
+        new = not data.exists()
+        if new and kept.exists():
+            shutil.copytree(kept, data)
+        found = {"proxy": images.caddy(hosts.socket, progress)}
+        found |= {sha: images.socket_server(hosts.socket, sha, progress) for sha in demo.RELEASES}
+        if new and not kept.exists():
+            shutil.copytree(data, kept.with_suffix(".draft"), dirs_exist_ok=True)
+            kept.with_suffix(".draft").rename(kept)
+        elif new and _files(kept) != _files(data):
+            shutil.rmtree(kept)  # something was built anew: the next home keeps it without what it replaces
+    return found
 
 
 def name(home: Home, found: Mapping[str, ImageRef]) -> None:
     """Write into the stack files which images the stacks serve, unless they say so already."""
     for stack, sha in SERVED.items():
         if not _config(home, stack).get("socketRelease"):
-            served = found[sha]
+            served, before = found[sha], found[_before(sha)]
             home.edit(
-                stack, socketImage=served.name, socketRelease=served.tag, socketDigest=served.digest,
-                proxyImage=found["proxy"].reference,
+                stack, socketImage=served.name, proxyImage=found["proxy"].reference,
+                socketRelease=served.tag, socketDigest=served.digest,
+                previousSocketRelease=before.tag, previousSocketDigest=before.digest,
             )  # fmt: skip
+
+
+def _before(sha: str) -> str:
+    return demo.RELEASES[demo.RELEASES.index(sha) - 1]
 
 
 def endpoint(home: Home, stack: str) -> Endpoint:
@@ -138,6 +159,10 @@ def endpoint(home: Home, stack: str) -> Endpoint:
         domain=said["socketDomain"],
         authority=certificates / "caddy/pki/authorities/local/root.crt" if tls else None,
     )
+
+
+def _files(folder: Path) -> set[Path]:
+    return {path.relative_to(folder) for path in folder.rglob("*")}
 
 
 def _config(home: Home, stack: str) -> dict[str, Any]:

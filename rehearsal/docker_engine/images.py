@@ -6,6 +6,7 @@ is built or pushed twice. The Dockerfiles lie in `rehearsal/images`.
 """
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -25,7 +26,6 @@ from docker.errors import BuildError, ImageNotFound  # type: ignore[import-untyp
 
 from rehearsal.cache import Progress, cache, locked
 from rehearsal.docker_engine import packages
-from rehearsal.docker_engine.engine import Engine
 from rehearsal.docker_engine.errors import DockerUnavailableError
 from rehearsal.docker_engine.registry import Registry
 
@@ -64,9 +64,14 @@ def socket_server(
     if fault and fault not in FAULTS:
         raise ValueError(f"fault is one of {', '.join(FAULTS)}")
     source = SOURCES / "socket-server"
+    base = _node(source, progress)
     files = {name: source / name for name in ("Dockerfile", "package.json", "server.js")}
-    arguments = {"BASE": _node(registry.engine, source, progress), "GIT_SHA": sha, "FAULT": fault}
+    arguments = {"BASE": _name("node", _digest(base, {})), "GIT_SHA": sha, "FAULT": fault}
+    found = _found(registry, f"socket:{sha}", _digest(files, arguments))
+    if found:
+        return found
     with contextlib.closing(registry.engine.client(_PATIENCE)) as client:
+        _build(client, "node", base, {}, progress, keep=True)
         built = _build(client, "socket", files, arguments, progress)
         return _push(client, registry, built, f"socket:{sha}", progress)
 
@@ -79,10 +84,13 @@ def caddy(registry: Registry, progress: Progress = lambda _: None) -> ImageRef:
     root |= {"usr/bin/wget": busybox, "bin/sh": busybox}
     root |= {"tmp": None, "config": None, "data": None, "srv": None}
     version = re.search(r"\d+\.\d+\.\d+", _output([program, "version"]))
-    tag = version[0] if version else "unknown"
+    target, files = f"caddy:{version[0] if version else 'unknown'}", _context("caddy", root)
+    found = _found(registry, target, _digest(files, {}))
+    if found:
+        return found
     with contextlib.closing(registry.engine.client(_PATIENCE)) as client:
-        built = _build(client, "caddy", _context("caddy", root), {}, progress, keep=True)
-        return _push(client, registry, built, f"caddy:{tag}", progress)
+        built = _build(client, "caddy", files, {}, progress, keep=True)
+        return _push(client, registry, built, target, progress)
 
 
 def node_modules(source: Path, progress: Progress = lambda _: None) -> Path:
@@ -117,15 +125,14 @@ def node() -> Path:
     return program.resolve()
 
 
-def _node(engine: Engine, source: Path, progress: Progress) -> str:
-    """The image with Node and the packages of `source`: its name in the engine."""
+def _node(source: Path, progress: Progress) -> dict[str, "Path | bytes | None"]:
+    """What goes into the image with Node and the packages of `source`."""
     modules = node_modules(source, progress)
     root = _linked(node(), "usr/local/bin/node") | {"tmp": None}
     for file in modules.rglob("*"):
         if file.is_file():
             root[f"app/node_modules/{file.relative_to(modules)}"] = file
-    with contextlib.closing(engine.client(_PATIENCE)) as client:
-        return _build(client, "node", _context("node", root), {}, progress, keep=True)
+    return _context("node", root)
 
 
 def _context(name: str, root: Files) -> dict[str, "Path | bytes | None"]:
@@ -151,21 +158,27 @@ def _linked(program: Path, path: str) -> dict[str, "Path | bytes | None"]:
     return files
 
 
+def _found(registry: Registry, target: str, content: str) -> ImageRef | None:
+    """The image `target` (name:tag), if the registry has it and it was built from that content."""
+    name, tag = target.split(":")
+    digest = registry.digest(name, tag)
+    if digest is None or registry.labels(name, tag).get(_CONTENT) != content:
+        return None
+    return ImageRef(f"{registry.address}/{name}", tag, digest)
+
+
 def _push(
     client: docker.DockerClient, registry: Registry, built: str, target: str, progress: Progress
 ) -> ImageRef:
-    """Push an image as `target` (name:tag), unless the registry has it there."""
+    """Push an image as `target` (name:tag)."""
     name, tag = target.split(":")
     repository = f"{registry.address}/{name}"
-    image = client.images.get(built)
+    progress(f"pushing {target}")
+    client.images.get(built).tag(repository, tag)
+    for line in client.api.push(repository, tag, stream=True, decode=True):
+        if "error" in line:
+            raise DockerUnavailableError(f"{target} cannot be pushed: {line['error']}")
     digest = registry.digest(name, tag)
-    if digest is None or f"{repository}@{digest}" not in image.attrs["RepoDigests"]:
-        progress(f"pushing {target}")
-        image.tag(repository, tag)
-        for line in client.api.push(repository, tag, stream=True, decode=True):
-            if "error" in line:
-                raise DockerUnavailableError(f"{target} cannot be pushed: {line['error']}")
-        digest = registry.digest(name, tag)
     if digest is None:
         raise DockerUnavailableError(f"{target} was pushed, but the registry does not have it")
     return ImageRef(repository, tag, digest)
@@ -186,7 +199,7 @@ def _build(
     small ones are built on.
     """
     digest = _digest(files, arguments)
-    built = f"paintshare/{name}:{digest[:12]}"
+    built = _name(name, digest)
     kept = cache("images") / f"{name}-{digest[:12]}.tar"
     if _has(client, built, digest):
         return built
@@ -212,6 +225,10 @@ def _build(
     return built
 
 
+def _name(name: str, digest: str) -> str:
+    return f"paintshare/{name}:{digest[:12]}"
+
+
 def _has(client: docker.DockerClient, name: str, digest: str) -> bool:
     try:
         return bool(client.images.get(name).labels.get(_CONTENT) == digest)
@@ -235,11 +252,19 @@ def _digest(files: Files, arguments: Mapping[str, str]) -> str:
     for path, content in sorted(files.items()):
         total.update(f"\0{path}\0".encode())
         if isinstance(content, Path):
-            with content.open("rb") as file:
-                total.update(f"{_mode(content):o}".encode() + hashlib.file_digest(file, "sha256").digest())
+            status = content.stat()
+            total.update(f"{_mode(content):o}".encode())
+            total.update(_file_digest(content, status.st_mtime_ns, status.st_size))
         elif content is not None:
             total.update(hashlib.sha256(content).digest())
     return total.hexdigest()
+
+
+@functools.cache
+def _file_digest(path: Path, _changed: int, _size: int) -> bytes:
+    """Node alone has 100 MB, and goes into every release."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _archive(files: Files, target: IO[bytes]) -> None:

@@ -47,6 +47,15 @@ class Registry:
         answer = self._ask("HEAD", f"{name}/manifests/{tag}")
         return answer.headers["Docker-Content-Digest"] if answer.status == 200 else None
 
+    def labels(self, name: str, tag: str) -> dict[str, str]:
+        """The labels of an image; none when there is no such image."""
+        manifest = self._ask("GET", f"{name}/manifests/{tag}")
+        if manifest.status != 200:
+            return {}
+        config = self._ask("GET", f"{name}/blobs/{json.loads(manifest.body)['config']['digest']}")
+        labels: dict[str, str] = json.loads(config.body)["config"]["Labels"] or {}
+        return labels
+
     def tags(self, name: str) -> list[str]:
         """The tags of an image, in order of their names."""
         answer = self._ask("GET", f"{name}/tags/list")

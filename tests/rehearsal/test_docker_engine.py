@@ -116,7 +116,7 @@ def test_an_engine_gets_nothing_of_the_callers_environment_but_paths(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VERCEL_API_TOKEN", "canary")
-    (pid,) = daemon(docker_engine.ensure(folder))
+    pid = daemon(docker_engine.ensure(folder))[0]
     assert b"canary" not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
