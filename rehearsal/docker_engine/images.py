@@ -1,4 +1,4 @@
-"""The images of the rehearsal, made on this machine and pushed to its registry: Caddy, the battle server.
+"""The images of the rehearsal, made on this machine and pushed to its registry.
 
 No image comes from outside: a root file system is a program of the machine, or of a Debian package, with the
 libraries it is linked with. What is built is named by a hash of everything that goes into it, so that nothing
@@ -7,6 +7,7 @@ is built or pushed twice. The Dockerfiles lie in `rehearsal/images`.
 
 import contextlib
 import functools
+import gzip
 import hashlib
 import io
 import json
@@ -35,6 +36,10 @@ FAULTS: Final = ("healthz-500", "crash", "hang", "dies")
 
 _CONTENT: Final = "paintshare.content"  # label: hash of what the image was built from
 _NODE: Final = 20  # the least major version
+_ZONES: Final = ("Asia/Seoul", "UTC")
+_ASSET: Final = (
+    r'"/static/([^"]+)": &vfsgen[^{]*\{[^}]*?\t(compressedContent|content):\s*\[\]byte\("([^"]*)"\)'
+)
 _PATIENCE: Final = 600  # seconds without an answer of the engine
 _USERS: Final = b"root:x:0:0:root:/root:/sbin/nologin\nnode:x:1000:1000:node:/home/node:/sbin/nologin\n"
 _GROUPS: Final = b"root:x:0:\nnode:x:1000:\n"
@@ -79,18 +84,41 @@ def socket_server(
 def caddy(registry: Registry, progress: Progress = lambda _: None) -> ImageRef:
     """Debian's Caddy. It has `wget` for health checks, as the official image has."""
     program = packages.program("caddy", "caddy", progress)
-    busybox = packages.program("busybox", "busybox", progress)
-    root = _linked(program, "usr/bin/caddy") | _linked(busybox, "bin/busybox")
-    root |= {"usr/bin/wget": busybox, "bin/sh": busybox}
+    root = _linked(program, "usr/bin/caddy") | _busybox("usr/bin/wget", progress)
     root |= {"tmp": None, "config": None, "data": None, "srv": None}
-    version = re.search(r"\d+\.\d+\.\d+", _output([program, "version"]))
-    target, files = f"caddy:{version[0] if version else 'unknown'}", _context("caddy", root)
-    found = _found(registry, target, _digest(files, {}))
-    if found:
-        return found
-    with contextlib.closing(registry.engine.client(_PATIENCE)) as client:
-        built = _build(client, "caddy", files, {}, progress, keep=True)
-        return _push(client, registry, built, target, progress)
+    return _of_package(registry, "caddy", program, root, progress)
+
+
+def prometheus(registry: Registry, progress: Progress = lambda _: None) -> ImageRef:
+    """Debian's Prometheus, server or agent, with promtool; in the places of the official image."""
+    program = packages.program("prometheus", "prometheus", progress)
+    root = _linked(program, "bin/prometheus") | _linked(program.with_name("promtool"), "bin/promtool")
+    root |= _busybox("bin/wget", progress) | _zones_and_authorities() | _prometheus_web(_package(program))
+    root |= {"tmp": None, "prometheus": None, "etc/prometheus": None}
+    return _of_package(registry, "prometheus", program, root, progress)
+
+
+def alertmanager(registry: Registry, progress: Progress = lambda _: None) -> ImageRef:
+    """Debian's Alertmanager with amtool. Its package has no user interface: that comes from the Go module."""
+    program = packages.program("prometheus-alertmanager", "prometheus-alertmanager", progress)
+    share = "usr/share/prometheus/alertmanager"
+    root = _linked(program, "bin/alertmanager") | _linked(program.with_name("amtool"), "bin/amtool")
+    root |= _busybox("bin/wget", progress) | _zones_and_authorities()
+    for file in (_package(program) / share).rglob("*"):
+        if file.suffix in (".tmpl", ".html", ".ico"):
+            root[f"{share}/{file.relative_to(_package(program) / share)}"] = file
+    root |= {f"{share}/ui/{path}": content for path, content in _alertmanager_ui(program, progress).items()}
+    root |= {"tmp": None, "alertmanager": None, "etc/alertmanager": None}
+    return _of_package(registry, "alertmanager", program, root, progress)
+
+
+def blackbox(registry: Registry, progress: Progress = lambda _: None) -> ImageRef:
+    """Debian's blackbox exporter."""
+    package = "prometheus-blackbox-exporter"
+    program = packages.program(package, package, progress)
+    root = _linked(program, "bin/blackbox_exporter") | _busybox("bin/wget", progress)
+    root |= _zones_and_authorities() | {"tmp": None, "etc/blackbox_exporter": None}
+    return _of_package(registry, "blackbox", program, root, progress)
 
 
 def node_modules(source: Path, progress: Progress = lambda _: None) -> Path:
@@ -139,6 +167,92 @@ def _context(name: str, root: Files) -> dict[str, "Path | bytes | None"]:
     files: dict[str, Path | bytes | None] = {"Dockerfile": SOURCES / name / "Dockerfile"}
     files |= {"root/etc/passwd": _USERS, "root/etc/group": _GROUPS}
     return files | {f"root/{path}": content for path, content in root.items()}
+
+
+def _of_package(registry: Registry, name: str, program: Path, root: Files, progress: Progress) -> ImageRef:
+    """Build and push an image of a program, tagged by the version that the program says it has."""
+    flag = "version" if name == "caddy" else "--version"
+    environment = packages.environment(_package(program))
+    version = re.search(r"\d+\.\d+\.\d+", _output([program, flag], env=environment))
+    target, files = f"{name}:{version[0] if version else 'unknown'}", _context(name, root)
+    found = _found(registry, target, _digest(files, {}))
+    if found:
+        return found
+    with contextlib.closing(registry.engine.client(_PATIENCE)) as client:
+        built = _build(client, name, files, {}, progress, keep=True)
+        return _push(client, registry, built, target, progress)
+
+
+def _package(program: Path) -> Path:
+    """The root below which a program's package lies: of an unpacked package, or of the machine."""
+    return next(parent for parent in program.parents if (parent / "usr").is_dir())
+
+
+def _busybox(wget: str, progress: Progress) -> dict[str, "Path | bytes | None"]:
+    """What health checks and `docker exec` call; the official images have it too."""
+    busybox = packages.program("busybox", "busybox", progress)
+    return _linked(busybox, "bin/busybox") | {wget: busybox, "bin/sh": busybox}
+
+
+def _zones_and_authorities() -> dict[str, "Path | bytes | None"]:
+    """Time zones, for working hours, and the authorities of TLS. Those of the machine."""
+    found = {f"usr/share/zoneinfo/{zone}": Path("/usr/share/zoneinfo", zone) for zone in _ZONES}
+    found["etc/ssl/certs/ca-certificates.crt"] = Path("/etc/ssl/certs/ca-certificates.crt")
+    missing = [str(file) for file in found.values() if not file.exists()]
+    if missing:
+        raise DockerUnavailableError(
+            f"{', '.join(missing)} missing here: apt-get install tzdata ca-certificates"
+        )
+    return {path: file.resolve() for path, file in found.items()}
+
+
+def _prometheus_web(package: Path) -> dict[str, "Path | bytes | None"]:
+    """The pages of Debian's Prometheus, and of the packages that they link to only what they name."""
+    web = package / "usr/share/prometheus/web"
+    files: dict[str, Path | bytes | None] = {
+        f"usr/share/prometheus/web/{file.relative_to(web)}": file
+        for file in web.rglob("*")
+        if file.is_file() and not file.is_symlink()
+    }
+    named = {
+        path
+        for template in (web / "templates").glob("*.html")
+        for path in re.findall(r"static/[\w./-]+", template.read_text())
+    }
+    for path in named:
+        library = path.replace("static/", "usr/share/javascript/", 1)
+        candidates = (web / path, Path("/", library))  # a library that is installed was not unpacked
+        if found := next((file for file in candidates if file.is_file()), None):
+            files[f"usr/share/prometheus/web/{path}"] = found.resolve()
+    fonts = "static/vendor/bootstrap4-glyphicons/fonts/glyphicons"
+    for file in (web / fonts).glob("*"):
+        files[f"usr/share/prometheus/web/{fonts}/{file.name}"] = file.resolve()
+    return files
+
+
+def _alertmanager_ui(program: Path, progress: Progress) -> dict[str, bytes]:
+    """The user interface as the Go module of the same version carries it; nothing where Go is missing.
+
+    Debian ships none, because it has no compiler for it. The module holds each file as gzipped bytes in a Go
+    source (`asset/assets_vfsdata.go`, written by vfsgen).
+    """
+    version = re.search(r"\d+\.\d+\.\d+", _output([program, "--version"]))
+    go = packages.installed("go") or packages.installed("/usr/local/go/bin/go")
+    if go is None or version is None:
+        progress("no Go here: Alertmanager's pages stay empty, everything else works")
+        return {}
+    module = f"github.com/prometheus/alertmanager@v{version[0]}"
+    try:
+        folder = Path(json.loads(_output([go, "mod", "download", "-json", module], cwd=Path("/")))["Dir"])
+        source = (folder / "asset/assets_vfsdata.go").read_text()
+    except (DockerUnavailableError, OSError) as error:
+        progress(f"Alertmanager's pages stay empty, everything else works: {error}")
+        return {}
+    files = {}
+    for path, kind, escaped in re.findall(_ASSET, source):
+        content = bytes.fromhex(escaped.replace("\\x", ""))
+        files[path] = gzip.decompress(content) if kind == "compressedContent" else content
+    return files
 
 
 def _linked(program: Path, path: str) -> dict[str, "Path | bytes | None"]:
