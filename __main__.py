@@ -7,28 +7,27 @@ import os
 from datetime import date
 
 import pulumi
-import pulumi_docker as docker
 import pulumi_github as github
 import pulumiverse_vercel as vercel
 
 from components.deployment_gate import DeploymentGate, DeploymentGateArgs
+from components.docker_host import docker_provider
 from components.socket_server import SocketServer, SocketServerArgs
 from components.web_app import WebApp, WebAppArgs, exports
 from plan import preflight, settings
 from plan.gate import GATE, gate_plan
+from plan.hosts import socket_host
 from plan.socket import SOCKET, socket_plan
 from plan.web import WEB, web_plan
 
-stack = preflight.enforce(settings.load(), date.today())
+stack = preflight.enforce(settings.load(), date.today(), os.environ)
 
 # The plugin reads its token from the environment by itself. Seen by the SDK, it would be stored in the state
 # and every short-lived token would show as a change.
 os.environ.pop("GITHUB_TOKEN", None)
 on_vercel = vercel.Provider("vercel", team=stack.vercel_team)
 on_github = github.Provider("github", owner=stack.github_owner)
-
-# A preview must not depend on a Docker host that happens to be down (FACTS "Docker Swarm").
-on_socket_host = docker.Provider("socket-host", host=stack.socket_host, disable_docker_daemon_check=True)
+on_socket_host = docker_provider("socket-host", socket_host(stack))
 
 web = WebApp(WEB, WebAppArgs(plan=web_plan(stack)), pulumi.ResourceOptions(providers=[on_vercel]))
 gate = DeploymentGate(

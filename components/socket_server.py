@@ -78,7 +78,7 @@ class SocketServer(pulumi.ComponentResource):
         return docker.Service(
             f"{self._name}-service",
             name=plan.service,
-            labels=_labels({**labels, "app.paintshare.release": plan.release}),
+            labels=_labels({**labels, **plan.login, "app.paintshare.release": plan.release}),
             mode={"replicated": {"replicas": plan.replicas}},
             task_spec={
                 "container_spec": {
@@ -159,7 +159,7 @@ class SocketServer(pulumi.ComponentResource):
         docker.Service(
             f"{self._name}-proxy",
             name=f"{plan.prefix}-proxy",
-            labels=_labels(labels),
+            labels=_labels({**labels, **plan.proxy_login}),
             mode={"replicated": {"replicas": 1}},
             task_spec={
                 "container_spec": {

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from operations import docker_client
-from operations.docker_client import Engine
+from operations.docker_client import Engine, Material
 from operations.workspace import OperationError
 from plan.hosts import DockerHost
 
@@ -142,7 +142,7 @@ class Host:
 def connected(access: DockerHost, timeout: float = TIMEOUT) -> Iterator[Host]:
     """The host, connected. Raises OperationError where it does not answer or manages no swarm."""
     with _explained(access):
-        engine = docker_client.connect(access.address, timeout=timeout)
+        engine = docker_client.connect(access.address, _material(access), timeout)
     try:
         with _explained(access):
             swarm = engine.info()["Swarm"]
@@ -153,6 +153,12 @@ def connected(access: DockerHost, timeout: float = TIMEOUT) -> Iterator[Host]:
         yield Host(access, engine)
     finally:
         engine.close()
+
+
+def _material(access: DockerHost) -> Material | None:
+    if not access.key:
+        return None
+    return Material(ca=access.ca, certificate=access.certificate, key=access.key)
 
 
 @contextmanager

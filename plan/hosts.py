@@ -1,21 +1,98 @@
 """How the Docker hosts are reached: address, TLS material, credentials of the image registry.
 
-Pure: settings in, a `DockerHost` out. The Docker provider (`components`) and whatever asks a host by itself
-(`operations.hosts`) read the same one.
+Pure: settings in, a `DockerHost` out. The Docker providers (`components.docker_host`) and what asks a host by
+itself (`operations.hosts`) read the same one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from plan.settings import Settings
+from plan.variables import fingerprint
+
+# Read by the Docker plugin from the environment of whoever runs it: they would win over the stack file
+# (a context over the host), or be joined with it. Source: its provider.go and config.go, v4.5.0.
+OVERRIDING: Final = (
+    "DOCKER_CONTEXT",
+    "DOCKER_CERT_PATH",
+    "DOCKER_CA_MATERIAL",
+    "DOCKER_CERT_MATERIAL",
+    "DOCKER_KEY_MATERIAL",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """Credentials of an image registry; `registry` is its host, with a port where it has one."""
+
+    registry: str
+    user: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DockerHost:
-    """One host. `address` is what `DOCKER_HOST` takes: unix://, tcp:// or ssh://."""
+    """One host. `address` is what `DOCKER_HOST` takes; PEM texts are "" where they are not needed."""
 
     address: str
+    ca: str = ""
+    certificate: str = ""
+    key: str = field(default="", repr=False)
+    logins: tuple[Login, ...] = ()
 
 
 def socket_host(settings: Settings) -> DockerHost:
     """The host of the stack's socket server."""
-    return DockerHost(address=settings.socket_host)
+    return DockerHost(
+        address=settings.socket_host,
+        ca=settings.socket_host_ca,
+        certificate=settings.socket_host_certificate,
+        key=_secret(settings, "SOCKET_HOST_KEY"),
+        logins=_logins(settings),
+    )
+
+
+def monitor_host(settings: Settings) -> DockerHost:
+    """The host of the stack's monitor."""
+    return DockerHost(
+        address=settings.monitor_host,
+        ca=settings.monitor_host_ca,
+        certificate=settings.monitor_host_certificate,
+        key=_secret(settings, "MONITOR_HOST_KEY"),
+        logins=_logins(settings),
+    )
+
+
+def registry(image: str) -> str:
+    """The registry that an image names; "" when it names none and Docker Hub is meant.
+
+    The first part is a host if it holds a dot or a colon, or is `localhost` (distribution/reference).
+    """
+    first, slash, _ = image.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else ""
+
+
+def login_label(settings: Settings, image: str) -> dict[str, str]:
+    """A label that shows which credentials a service of this image was given; none where it needs none.
+
+    Swarm keeps the credentials of the last write to a service and pulls with them, also a year later. The
+    label changes with them, so that a rotation writes to the service; tasks are not restarted by it.
+    """
+    given = [login for login in _logins(settings) if login.registry == registry(image)]
+    if not given:
+        return {}
+    key = settings.fingerprint_key.get_secret_value()
+    return {"app.paintshare.login": fingerprint(key, f"{given[0].user}:{given[0].password}")[:12]}
+
+
+def _logins(settings: Settings) -> tuple[Login, ...]:
+    password = _secret(settings, "REGISTRY_PASSWORD")
+    if not (settings.registry_user and password):
+        return ()
+    name = registry(settings.socket_image)
+    return (Login(registry=name, user=settings.registry_user, password=password),) if name else ()
+
+
+def _secret(settings: Settings, key: str) -> str:
+    value = settings.values.get(key)
+    return value.get_secret_value() if value else ""

@@ -8,15 +8,18 @@ wrong top-level type by the engine before the program starts.
 import re
 import shlex
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import Any, Final
 
 import pulumi
+from pydantic import SecretStr
 
 from plan.adoption import adoptables
 from plan.delivery import Kind, environments, names
+from plan.hosts import OVERRIDING, registry
 from plan.protection import repositories
 from plan.settings import FIELDS, PLACEHOLDER, Loaded, Problem, Settings, Sibling
 from plan.supabase_keys import read_key
@@ -77,14 +80,15 @@ def _wrapped(text: str, *, first: int, rest: int) -> list[str]:
     )
 
 
-def check(loaded: Loaded, today: date) -> Report:
-    """Run every check. Never raises for bad input."""
+def check(loaded: Loaded, today: date, environment: Mapping[str, str] = MappingProxyType({})) -> Report:
+    """Run every check. Never raises for bad input. `environment`: of the process that runs the engine."""
     settings = loaded.settings
     problems = list(loaded.problems)
     for rule in _RULES:
         if rule is _records and "rotation" in loaded.broken:
             continue  # one unreadable record, and every secret would look as if it had none
         problems += [p for p in rule(settings) if p.key not in loaded.broken]
+    problems += _overriding(environment)
     warnings = [*_ages(settings, today), *_notes(settings)]
     return Report(stack=settings.stack, problems=tuple(dict.fromkeys(problems)), warnings=tuple(warnings))
 
@@ -646,6 +650,73 @@ def _monitor(settings: Settings) -> Iterator[Problem]:
         )
 
 
+# --- Docker hosts ------------------------------------------------------------------------------------
+
+_LOOPBACK: Final = re.compile(r"tcp://(127(\.\d+){3}|localhost|\[::1\])(:\d+)?/?")
+
+
+def _host_access(settings: Settings) -> Iterator[Problem]:
+    """TLS material where a host is tcp://, and only there: elsewhere the plugin would do TLS as well."""
+    for prefix, host, ca, certificate in (
+        ("socketHost", settings.socket_host, settings.socket_host_ca, settings.socket_host_certificate),
+        ("monitorHost", settings.monitor_host, settings.monitor_host_ca, settings.monitor_host_certificate),
+    ):
+        key = f"{prefix.removesuffix('Host').upper()}_HOST_KEY"
+        secret = settings.values.get(key)
+        parts = {f"{prefix}Ca": ca, f"{prefix}Certificate": certificate, key: _text(secret)}
+        missing = [name for name, value in parts.items() if not value]
+        if PLACEHOLDER in host:
+            continue
+        if not host.startswith("tcp://"):
+            for name in sorted(parts.keys() - set(missing)):
+                yield Problem(name, f"is set, but {prefix} is no tcp:// host", _remove(settings, name))
+            continue
+        if len(missing) < len(parts) or not _LOOPBACK.fullmatch(host):
+            for name in missing:
+                text = f"is missing: a Docker port without TLS is root for everybody who reaches {host}"
+                yield Problem(name, text, _set_from_file(settings, name))
+        for name, value in parts.items():
+            yield from _pem(settings, name, value, private=name == key)
+
+
+def _pem(settings: Settings, name: str, value: str, *, private: bool) -> Iterator[Problem]:
+    kind = "PRIVATE KEY" if private else "CERTIFICATE"
+    fix = _set_from_file(settings, name)
+    if "PRIVATE KEY-----" in value and not private:
+        yield Problem(name, "holds a private key, and stands in the clear; make a new key", fix)
+    elif value and not re.search(rf"-----BEGIN [A-Z ]*{kind}-----\n.+\n-----END", value, re.DOTALL):
+        yield Problem(name, f"is no PEM text with a {kind.lower()}", fix)
+    elif "ENCRYPTED" in value:
+        yield Problem(name, "is a key with a passphrase, which nobody could type here", fix)
+
+
+def _registry_login(settings: Settings) -> Iterator[Problem]:
+    password = "REGISTRY_PASSWORD"  # noqa: S105  a key's name
+    given = bool(settings.registry_user), password in settings.values
+    if given == (True, False):
+        yield Problem(password, "is missing for the registryUser", _set(settings, password))
+    if given == (False, True):
+        yield Problem("registryUser", f"is missing for {password}", _set(settings, "registryUser", "USER"))
+    if all(given) and PLACEHOLDER not in settings.socket_image and not registry(settings.socket_image):
+        text = f"{settings.socket_image!r} names no registry, so registryUser belongs to none"
+        yield Problem("socketImage", text, _set(settings, "socketImage", "docker.io/ORGANIZATION/NAME"))
+
+
+def _overriding(environment: Mapping[str, str]) -> Iterator[Problem]:
+    for name in OVERRIDING:
+        if environment.get(name):
+            text = "is set in the environment; the Docker plugin would take it in place of the stack file"
+            yield Problem(name, text, f"unset {name}")
+
+
+def _text(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
+
+
+def _set_from_file(settings: Settings, key: str) -> str:
+    return f"{_set(settings, key).replace(' VALUE', '')} < FILE.pem"
+
+
 # --- GitHub ------------------------------------------------------------------------------------------
 
 
@@ -736,15 +807,17 @@ _RULES: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _socket_releases,
     _channels,
     _monitor,
+    _host_access,
+    _registry_login,
     _reviewers,
     _capabilities,
     _adoption,
 )
 
 
-def enforce(loaded: Loaded, today: date) -> Settings:
+def enforce(loaded: Loaded, today: date, environment: Mapping[str, str]) -> Settings:
     """The settings, after warnings were logged. Raises pulumi.RunError, printed without a traceback."""
-    report = check(loaded, today)
+    report = check(loaded, today, environment)
     for warning in report.warnings:
         pulumi.log.warn(warning)
     if report.problems:

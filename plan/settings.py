@@ -101,9 +101,12 @@ class Settings(_Strict):
 
     socket_domain: str = ""
     socket_host: str = ""
+    socket_host_ca: str = ""
+    socket_host_certificate: str = ""
     socket_http_port: Annotated[int, Field(ge=1, le=65_535)] = 80
     socket_https_port: Annotated[int, Field(ge=1, le=65_535)] = 443
 
+    registry_user: str = ""
     socket_image: str = ""
     socket_release: str = ""
     socket_digest: str = ""
@@ -117,6 +120,8 @@ class Settings(_Strict):
     proxy_image: str = "caddy:2.10.2-alpine"
 
     monitor_host: str = ""
+    monitor_host_ca: str = ""
+    monitor_host_certificate: str = ""
     monitor_domain: str = ""
     monitor_http_port: Annotated[int, Field(ge=1, le=65_535)] = 80
     monitor_https_port: Annotated[int, Field(ge=1, le=65_535)] = 443

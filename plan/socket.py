@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
+from plan.hosts import login_label
 from plan.settings import Settings
 from plan.variables import Assignment, Store, assignments, fingerprint
 
@@ -76,6 +77,8 @@ class SocketPlan:
     release: str
     image: str
     proxy_image: str
+    login: dict[str, str]  # label that shows the registry's credentials; empty for an open one
+    proxy_login: dict[str, str]
     replicas: int
     memory_bytes: int
     nano_cpus: int
@@ -110,6 +113,8 @@ def socket_plan(settings: Settings) -> SocketPlan | None:
         release=settings.socket_release,
         image=f"{settings.socket_image}:{settings.socket_release}@{settings.socket_digest}",
         proxy_image=settings.proxy_image,
+        login=login_label(settings, settings.socket_image),
+        proxy_login=login_label(settings, settings.proxy_image),
         replicas=settings.socket_replicas,
         memory_bytes=settings.socket_memory_mib * 1024 * 1024,
         nano_cpus=settings.socket_milli_cpus * 1_000_000,

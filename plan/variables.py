@@ -33,6 +33,7 @@ class Store(StrEnum):
     SOCKET = "socket host"
     GITHUB = "github"
     MONITOR = "monitoring"
+    PROGRAM = "this program"  # used to deploy, given to no service
 
 
 class Need(StrEnum):
@@ -198,6 +199,18 @@ MATRIX: Final[tuple[Row, ...]] = (
         key="VERCEL_ALERTS_WEBHOOK_URL", kind=Class.SECRET, stores=(Store.MONITOR,), stack=_O, preview=_X,
         meaning="Receives the alerts that Vercel judges, in Vercel's own shape", plan=False,
     ),
+    Row(
+        key="REGISTRY_PASSWORD", kind=Class.SECRET, stores=(Store.PROGRAM,), stack=_O, preview=_X,
+        meaning="Pulls the socket server's image from a private registry", plan=False,
+    ),
+    Row(
+        key="SOCKET_HOST_KEY", kind=Class.SECRET, stores=(Store.PROGRAM,), stack=_O, preview=_X,
+        meaning="Client key for the socket host over TLS", plan=False,
+    ),
+    Row(
+        key="MONITOR_HOST_KEY", kind=Class.SECRET, stores=(Store.PROGRAM,), stack=_O, preview=_X,
+        meaning="Client key for the monitoring host over TLS", plan=False,
+    ),
 )  # fmt: skip
 
 STACK_FILE_KEYS: Final[frozenset[str]] = frozenset(key for row in MATRIX for key in row.stack_file_keys)
@@ -238,11 +251,11 @@ def environments(settings: Settings) -> tuple[str, ...]:
 def assignments(settings: Settings, store: Store) -> Iterator[Assignment]:
     """Every variable of this stack in `store`, in the matrix's order, environments in turn.
 
-    Preview has no socket server and no monitor of its own: it uses those of the stack that owns it.
+    Preview has no host of its own: it uses those of the stack that owns it.
     """
     for environment in environments(settings):
         preview = environment == "preview"
-        if preview and store in (Store.SOCKET, Store.MONITOR):
+        if preview and store not in (Store.VERCEL, Store.GITHUB):
             continue
         for row in MATRIX:
             need = row.preview if preview else row.stack

@@ -41,6 +41,19 @@ def test_a_task_is_limited_read_only_and_without_capabilities() -> None:
     assert spec["placement"]["prefs"] == ["spread=node.id"]
 
 
+def test_credentials_of_the_registry_show_as_a_label_of_the_service_alone() -> None:
+    file = with_release(staging, socketImage="registry.example/socket", registryUser="robot")
+    file.set_secret("REGISTRY_PASSWORD", "the-robots-password")
+    recorded = declare.socket(file)
+    service, proxy = recorded.named("socket-service").inputs, recorded.named("socket-proxy").inputs
+    [label] = [each for each in service["labels"] if each["label"] == "app.paintshare.login"]
+    assert "robot" not in label["value"]
+    # In the container it would replace the service; `auth` of the service would as well.
+    assert label["label"] not in str(service["taskSpec"])
+    assert "auth" not in service
+    assert label["label"] not in str(proxy)
+
+
 def test_a_new_release_changes_no_property_that_replaces_the_service() -> None:
     """Labels of the container force a replacement, and two services cannot have one name."""
     labels = declared().named("socket-service").inputs["taskSpec"]["containerSpec"]["labels"]

@@ -38,7 +38,11 @@ VERBS = typer.main.get_command(operations)
 
 def assert_well_formed(problem: Problem, stack: str) -> None:
     """`pulumi config` on a known key, or an existing verb of `operations` with arguments it takes."""
-    words = shlex.split(problem.fix)
+    words = shlex.split(problem.fix.removesuffix(" < FILE.pem"))
+    from_file = problem.fix.endswith(" < FILE.pem")
+    if words[0] == "unset":
+        assert words[1:] == [problem.key]
+        return
     if words[:3] == ["python", "-m", "operations"]:
         assert isinstance(VERBS, typer.core.TyperGroup)
         verb = VERBS.commands[words[3]]
@@ -52,7 +56,7 @@ def assert_well_formed(problem: Problem, stack: str) -> None:
     verb_word, arguments = words[2], words[3:-2]
     path = arguments[0] == "--path"
     key, *value = arguments[1:] if path else arguments
-    assert len(value) == (1 if verb_word == "set" else 0), problem.fix
+    assert len(value) == (1 if verb_word == "set" and not from_file else 0), problem.fix
     assert verb_word in ("set", "rm")
     top = re.split(r"[.\[]", key)[0]
     assert path == (top != key or '"' in key)
@@ -136,6 +140,38 @@ def monitored(**changes: Any) -> Callable[[StackFile], None]:
                 file.config[key] = value
 
     return change
+
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+KEY = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"
+TCP = "tcp://docker.example:2376"
+
+
+def over_tls(**changes: str) -> Callable[[StackFile], None]:
+    """A socket host over TLS with all it takes, but for the changes; "" leaves a part out."""
+    parts = {"socketHost": TCP, "socketHostCa": CERTIFICATE, "socketHostCertificate": CERTIFICATE}
+
+    def change(file: StackFile) -> None:
+        file.config |= {k: v for k, v in {**parts, **changes}.items() if k != "SOCKET_HOST_KEY"}
+        if key := changes.get("SOCKET_HOST_KEY", KEY):
+            file.set_secret("SOCKET_HOST_KEY", key)
+
+    return change
+
+
+def with_login(**changes: str) -> Callable[[StackFile], None]:
+    """A private registry."""
+
+    def change(file: StackFile) -> None:
+        file.config |= {"socketImage": "registry.example/socket", "registryUser": "robot", **changes}
+        file.set_secret("REGISTRY_PASSWORD", "the-robots-password")
+
+    return change
+
+
+def without_password(file: StackFile) -> None:
+    with_login()(file)
+    file.drop_secret("REGISTRY_PASSWORD")
 
 
 # mistake -> (change, key that is named, words of the text, words of the fix)
@@ -304,6 +340,51 @@ OF_STAGING: dict[str, Mistake] = {
     "the socket server's N-1 equal to its release": (
         config(**SOCKET | {"previousSocketRelease": demo.RELEASES[1]}), "previousSocketRelease",
         "equals socketRelease", "config set previousSocketRelease",
+    ),
+    "a Docker port without an authority": (
+        over_tls(socketHostCa=""), "socketHostCa", "root for everybody", "socketHostCa --stack staging <",
+    ),
+    "a Docker port without a client certificate": (
+        over_tls(socketHostCertificate=""), "socketHostCertificate", "root for everybody",
+        "config set socketHostCertificate",
+    ),
+    "a Docker port without a client key": (
+        over_tls(SOCKET_HOST_KEY=""), "SOCKET_HOST_KEY", "root for everybody",
+        "operations set SOCKET_HOST_KEY --stack staging < FILE.pem",
+    ),
+    "half of TLS on loopback": (
+        over_tls(socketHost="tcp://127.0.0.1:2376", socketHostCa=""), "socketHostCa", "is missing",
+        "config set socketHostCa",
+    ),
+    "an authority that is a file's name": (
+        over_tls(socketHostCa="/etc/docker/ca.pem"), "socketHostCa", "no PEM text", "config set socketHostCa",
+    ),
+    "a key where the certificate belongs": (
+        over_tls(socketHostCertificate=CERTIFICATE + KEY), "socketHostCertificate",
+        "holds a private key", "config set socketHostCertificate",
+    ),
+    "a certificate where the key belongs": (
+        over_tls(SOCKET_HOST_KEY=CERTIFICATE), "SOCKET_HOST_KEY", "no PEM text",
+        "operations set SOCKET_HOST_KEY",
+    ),
+    "a key with a passphrase": (
+        over_tls(SOCKET_HOST_KEY=KEY.replace("PRIVATE", "ENCRYPTED PRIVATE")), "SOCKET_HOST_KEY",
+        "with a passphrase", "operations set SOCKET_HOST_KEY",
+    ),
+    "an open Docker port of the monitor": (
+        monitored(monitorHost=TCP, monitorHostCa=CERTIFICATE, monitorHostCertificate=CERTIFICATE),
+        "MONITOR_HOST_KEY", "root for everybody", "operations set MONITOR_HOST_KEY",
+    ),
+    "a registry's user without a password": (
+        without_password, "REGISTRY_PASSWORD", "missing for the registryUser",
+        "operations set REGISTRY_PASSWORD",
+    ),
+    "a registry's password without a user": (
+        with_login(registryUser=""), "registryUser", "is missing", "config set registryUser USER",
+    ),
+    "credentials for no registry": (
+        with_login(socketImage="paintshare/socket"), "socketImage", "names no registry",
+        "config set socketImage docker.io/",
     ),
     "a plan without rulesets": (
         config(githubPlan="free", infraRepositoryVisibility="private"), "githubPlan",
@@ -618,6 +699,32 @@ def test_stacks_on_different_hosts_may_use_the_same_ports() -> None:
     assert {p.key for p in problems_of(file, sibling)} == {"socketHttpPort", "socketHttpsPort"}
 
 
+@pytest.mark.parametrize("change", [over_tls(), with_login(), with_login(socketImage="docker.io/o/socket")])
+def test_a_host_over_tls_and_a_private_registry_are_sound(change: Change) -> None:
+    file = staging()
+    change(file)
+    assert problems_of(file, production()) == []
+
+
+def test_tls_material_without_a_tcp_host_is_refused_because_the_plugin_would_use_it() -> None:
+    file = staging()
+    over_tls(socketHost="ssh://docker.example")(file)
+    found = problems_of(file, production())
+    assert {p.key for p in found} == {"socketHostCa", "socketHostCertificate", "SOCKET_HOST_KEY"}
+    assert all("is no tcp:// host" in p.text for p in found)
+
+
+@pytest.mark.parametrize("name", ["DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_KEY_MATERIAL"])
+def test_an_environment_that_would_win_over_the_stack_file_is_refused(name: str) -> None:
+    # The Docker plugin prefers a context to the host it is given: another host would get the release.
+    loaded = staging().loaded(production())
+    assert preflight.check(loaded, TODAY, {name: "", "DOCKER_HOST": "unix:///x"}).problems == ()
+    [found] = preflight.check(loaded, TODAY, {name: "elsewhere"}).problems
+    assert_well_formed(found, "staging")
+    assert "in place of the stack file" in found.text
+    assert "elsewhere" not in found.text
+
+
 def test_protections_given_up_knowingly_are_no_problem() -> None:
     file = production(
         githubPlan="team", appRepositoryVisibility="private", unprotectedRepositories=["share-paint"]
@@ -645,7 +752,7 @@ def test_settings_that_are_sound_in_two_ways_are_accepted() -> None:
         {**SOCKET, "previousSocketDigest": DIGEST},  # two commits of the app may build the same image
         {"reviewers": [{"team": "infra-owners", "id": 2001}]},
         {"redirectDomains": []},
-        {"socketHost": "tcp://10.0.0.1:2376"},
+        {"socketHost": "tcp://127.0.0.1:2375"},
         {"vercelProject": {"framework": "nextjs", "gitLfs": False, "resourceConfig": {"fluid": True}}},
     ]
     for change in changes:
@@ -769,7 +876,7 @@ def test_one_broken_record_does_not_make_every_secret_look_undated() -> None:
 
 def test_enforce_ends_the_program_with_the_block_and_no_traceback() -> None:
     with pytest.raises(pulumi.RunError) as raised:
-        preflight.enforce(staging(webDomain="").loaded(production()), TODAY)
+        preflight.enforce(staging(webDomain="").loaded(production()), TODAY, {})
     assert "webDomain: is missing" in str(raised.value)
 
 
@@ -777,7 +884,7 @@ def test_enforce_hands_over_sound_settings_and_logs_each_warning(monkeypatch: py
     logged: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", logged.append)
     file = staging(adopt={"web-domain-x": "id"})
-    assert preflight.enforce(file.loaded(production()), TODAY).stack == "staging"
+    assert preflight.enforce(file.loaded(production()), TODAY, {}).stack == "staging"
     assert len(logged) == 1
 
 

@@ -50,6 +50,9 @@ PROGRAM_TABLE: dict[str, tuple[Class, Need, Need, set[Store]]] = {
     "MONITOR_PASSWORD": (S, X, O, {MONITOR}),
     "VERCEL_PROTECTION_BYPASS": (S, X, O, {MONITOR}),
     "VERCEL_ALERTS_WEBHOOK_URL": (S, X, O, {MONITOR}),
+    "REGISTRY_PASSWORD": (S, X, O, {Store.PROGRAM}),
+    "SOCKET_HOST_KEY": (S, X, O, {Store.PROGRAM}),
+    "MONITOR_HOST_KEY": (S, X, O, {Store.PROGRAM}),
 }
 TABLE = PLAN_TABLE | PROGRAM_TABLE
 # Stored there besides, because a workflow checks the deployed URLs.

@@ -450,16 +450,19 @@ def test_provider_credentials_go_by_registry__a_services_own_come_first(
             host.create("Service", **rollout(name=name, convergeConfig=None, **image_of, **own))
             return _sent_auth(forwarder)[-1]
 
-        robot = {"username": "robot", "password": CANARY, "serveraddress": "registry.example:5000"}
+        robot = {"username": "robot", "password": CANARY, "serveraddress": "https://registry.example:5000"}
         assert sent("a", "registry.example:5000/socket:1") == robot
-        assert sent("b", "open.example/socket:1") == {}
+        dummy = {"username": "username", "password": "password", "serveraddress": "https://open.example"}
+        assert sent("b", "open.example/socket:1") == dummy
         assert sent("c", "elsewhere.example/socket:1") == {}
         assert sent("d", "socket:1") == {}
         own = {"serverAddress": "registry.example:5000", "username": "me", "password": "mine"}
         expected = {"username": "me", "password": "mine", "serveraddress": "registry.example:5000"}
         assert sent("e", "registry.example:5000/socket:1", auth=own) == expected
-    entry = {"address": "registry.example", "configFile": "~/.docker/config.json"}
+    entry = {"address": "registry.example", "username": "robot", "configFile": "~/.docker/config.json"}
     assert _refused_settings(host="tcp://h:1", registryAuth=[entry]) == ["registryAuth[0].configFile"]
+    entry = {"address": "registry.example", "password": "x"}
+    assert _refused_settings(host="tcp://h:1", registryAuth=[entry]) == ["registryAuth[0].username"]
 
 
 def test_unreachable_engine_is_named__and_not_before_it_is_needed(tmp_path: Path) -> None:

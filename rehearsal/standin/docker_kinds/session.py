@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from operations.docker_client import Engine, Material
 
 SCHEMES: Final = ("unix", "tcp", "http", "https", "ssh")
-_HUB: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+_HUB: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 _NOT_APPLIED: Final = {
     "context": "name the host itself",
     "sshOpts": "write them into the configuration of ssh",
@@ -61,6 +61,9 @@ def configure(config: Properties) -> list[Failure]:
             for name in ("configFile", "configFileContent")
             if name in entry
         ]
+        if not entry.get("username") and not entry.get("authDisabled"):
+            # Left out, the plugin reads the Docker configuration of whoever runs it.
+            failures.append(Failure(f"registryAuth[{index}].username", "is missing"))
     with _lock:
         _engine = None
         cancelled.clear()
@@ -89,7 +92,7 @@ def _transport_failures(config: Properties) -> Iterator[Failure]:
 
 def _credentials(entry: Properties) -> Properties:
     if entry.get("authDisabled"):
-        return {}
+        return {"username": "username", "password": "password"}  # provider.go, "dummy credentials"
     names = ("username", "password")
     return {name: entry[name] for name in names if entry.get(name) not in (None, UNKNOWN)}
 
@@ -105,7 +108,7 @@ def credentials(image: str) -> Properties:
     if slash and host in _HUB:
         host = next((each for each in registries if each in _HUB), host)
     found = registries.get(host, {}) if slash else {}
-    return {**found, "serveraddress": host} if found else {}
+    return {**found, "serveraddress": f"https://{host}"} if found else {}
 
 
 def engine() -> "Engine":

@@ -1,0 +1,32 @@
+"""The Docker provider of one host: address, TLS material and registry credentials, secret where they are.
+
+A preview must not depend on a host that happens to be down, so the provider does not call it by itself
+(FACTS "Docker Swarm").
+"""
+
+import pulumi
+import pulumi_docker as docker
+
+from plan.hosts import DockerHost
+
+
+def docker_provider(name: str, host: DockerHost) -> docker.Provider:
+    """A provider for everything on `host`; what is not set is left out."""
+    return docker.Provider(
+        name,
+        host=host.address,
+        ca_material=host.ca or None,
+        cert_material=host.certificate or None,
+        key_material=pulumi.Output.secret(host.key) if host.key else None,
+        # Not `auth` of the service: its change replaces the service, whose name is still taken.
+        registry_auth=[
+            {
+                "address": login.registry,
+                "username": login.user,
+                "password": pulumi.Output.secret(login.password),
+            }
+            for login in host.logins
+        ]
+        or None,
+        disable_docker_daemon_check=True,
+    )
