@@ -12,12 +12,15 @@ import pulumiverse_vercel as vercel
 
 from components.deployment_gate import DeploymentGate, DeploymentGateArgs
 from components.docker_host import docker_provider
+from components.scrape_agent import ScrapeAgent, ScrapeAgentArgs
 from components.socket_server import SocketServer, SocketServerArgs
+from components.uptime_checks import UptimeChecks, UptimeChecksArgs
 from components.web_app import WebApp, WebAppArgs, exports
 from plan import preflight, settings
 from plan.gate import GATE, gate_plan
-from plan.hosts import socket_host
+from plan.hosts import monitor_host, socket_host
 from plan.socket import SOCKET, socket_plan
+from plan.uptime import AGENT, UPTIME, uptime_plan
 from plan.web import WEB, web_plan
 
 stack = preflight.enforce(settings.load(), date.today(), os.environ)
@@ -28,6 +31,7 @@ os.environ.pop("GITHUB_TOKEN", None)
 on_vercel = vercel.Provider("vercel", team=stack.vercel_team)
 on_github = github.Provider("github", owner=stack.github_owner)
 on_socket_host = docker_provider("socket-host", socket_host(stack))
+on_monitor_host = docker_provider("monitor-host", monitor_host(stack))
 
 web = WebApp(WEB, WebAppArgs(plan=web_plan(stack)), pulumi.ResourceOptions(providers=[on_vercel]))
 gate = DeploymentGate(
@@ -38,7 +42,17 @@ socket = SocketServer(
     SocketServerArgs(plan=socket_plan(stack), edge_config=web.edge_config),
     pulumi.ResourceOptions(providers=[on_socket_host]),
 )
+monitored = uptime_plan(stack)
+uptime = UptimeChecks(
+    UPTIME, UptimeChecksArgs(plan=monitored), pulumi.ResourceOptions(providers=[on_monitor_host])
+)
+agent = ScrapeAgent(
+    AGENT,
+    ScrapeAgentArgs(plan=monitored, network_id=socket.network_id),
+    pulumi.ResourceOptions(providers=[on_socket_host]),
+)
 
 for name, value in exports(web).items():
     pulumi.export(name, value)
 pulumi.export("environments", gate.environments)
+pulumi.export("monitor", uptime.url)

@@ -5,19 +5,13 @@ certificates. A release that does not become healthy never takes traffic: Swarm 
 and the update of the service fails.
 """
 
-import base64
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
+from components.swarm import LOGS, RESTART, container_labels, encoded, labels, port
 from plan.socket import PORT, PROXY_HTTP_PORT, PROXY_HTTPS_PORT, STOP_GRACE, SocketPlan
-
-_LOGS: docker.ServiceTaskSpecLogDriverArgsDict = {
-    "name": "json-file",
-    "options": {"max-size": "10m", "max-file": "3"},
-}
-_RESTART: docker.ServiceTaskSpecRestartPolicyArgsDict = {"condition": "any", "delay": "2s"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +27,8 @@ class SocketServer(pulumi.ComponentResource):
 
     service_name: pulumi.Output[str] | None
     """Name of the Swarm service; None while no release is set."""
+    network_id: pulumi.Output[str] | None = None
+    """Id of the overlay network that its tasks are on; None while no release is set."""
 
     def __init__(self, name: str, args: SocketServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("paintshare:index:SocketServer", name, None, opts)
@@ -42,12 +38,13 @@ class SocketServer(pulumi.ComponentResource):
 
     def _declare(self, plan: SocketPlan, edge_config: pulumi.Input[str]) -> docker.Service:
         child = pulumi.ResourceOptions(parent=self)
-        labels = {"app.paintshare.stack": plan.stack}
+        marks = {"app.paintshare.stack": plan.stack}
         network = docker.Network(
             f"{self._name}-network", name=plan.prefix, driver="overlay", attachable=True, opts=child
         )
-        server = self._server(plan, network, edge_config, labels)
-        self._proxy(plan, network, labels, depends_on=server)
+        self.network_id = network.id
+        server = self._server(plan, network, edge_config, marks)
+        self._proxy(plan, network, marks, depends_on=server)
         return server
 
     def _server(
@@ -55,14 +52,14 @@ class SocketServer(pulumi.ComponentResource):
         plan: SocketPlan,
         network: docker.Network,
         edge_config: pulumi.Input[str],
-        labels: dict[str, str],
+        marks: dict[str, str],
     ) -> docker.Service:
         secrets = [
             docker.Secret(
                 # The value's HMAC is part of both names: a new one is made, mounted, and the old one removed.
                 f"{self._name}-secret-{file.name}",
                 name=file.name,
-                data=pulumi.Output.secret(base64.b64encode(file.value.encode()).decode()),
+                data=pulumi.Output.secret(encoded(file.value)),
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for file in plan.file_secrets
@@ -78,7 +75,7 @@ class SocketServer(pulumi.ComponentResource):
         return docker.Service(
             f"{self._name}-service",
             name=plan.service,
-            labels=_labels({**labels, **plan.login, "app.paintshare.release": plan.release}),
+            labels=labels({**marks, **plan.login, "app.paintshare.release": plan.release}),
             mode={"replicated": {"replicas": plan.replicas}},
             task_spec={
                 "container_spec": {
@@ -107,7 +104,7 @@ class SocketServer(pulumi.ComponentResource):
                     "cap_drops": ["ALL"],
                     "mounts": [{"target": "/tmp", "type": "tmpfs"}],  # noqa: S108  inside the task
                     # A changed label of the container replaces the service, whose name is taken (ForceNew).
-                    "labels": _container_labels(labels),
+                    "labels": container_labels(marks),
                 },
                 "networks_advanceds": [{"id": network.id}],
                 "placement": {"prefs": ["spread=node.id"]},
@@ -115,8 +112,8 @@ class SocketServer(pulumi.ComponentResource):
                     "limits": {"memory_bytes": plan.memory_bytes, "nano_cpus": plan.nano_cpus},
                     "reservation": {"memory_bytes": plan.memory_bytes // 2, "nano_cpus": plan.nano_cpus // 4},
                 },
-                "restart_policy": _RESTART,
-                "log_driver": _LOGS,
+                "restart_policy": RESTART,
+                "log_driver": LOGS,
             },
             endpoint_spec={"mode": "dnsrr"},
             update_config={
@@ -142,12 +139,12 @@ class SocketServer(pulumi.ComponentResource):
         )
 
     def _proxy(
-        self, plan: SocketPlan, network: docker.Network, labels: dict[str, str], depends_on: docker.Service
+        self, plan: SocketPlan, network: docker.Network, marks: dict[str, str], depends_on: docker.Service
     ) -> None:
         config = docker.ServiceConfig(
             f"{self._name}-{plan.caddyfile_name}",
             name=plan.caddyfile_name,
-            data=base64.b64encode(plan.caddyfile.encode()).decode(),
+            data=encoded(plan.caddyfile),
             opts=pulumi.ResourceOptions(parent=self),
         )
         certificates = docker.Volume(
@@ -159,7 +156,7 @@ class SocketServer(pulumi.ComponentResource):
         docker.Service(
             f"{self._name}-proxy",
             name=f"{plan.prefix}-proxy",
-            labels=_labels({**labels, **plan.proxy_login}),
+            labels=labels({**marks, **plan.proxy_login}),
             mode={"replicated": {"replicas": 1}},
             task_spec={
                 "container_spec": {
@@ -181,14 +178,14 @@ class SocketServer(pulumi.ComponentResource):
                     "stop_grace_period": STOP_GRACE,
                 },
                 "networks_advanceds": [{"id": network.id}],
-                "restart_policy": _RESTART,
-                "log_driver": _LOGS,
+                "restart_policy": RESTART,
+                "log_driver": LOGS,
             },
             endpoint_spec={
                 "mode": "dnsrr",
                 "ports": [
-                    _port(PROXY_HTTP_PORT, plan.http_port),
-                    _port(PROXY_HTTPS_PORT, plan.https_port),
+                    port(PROXY_HTTP_PORT, plan.http_port),
+                    port(PROXY_HTTPS_PORT, plan.https_port),
                 ],
             },
             # Two tasks cannot publish one host port, so the old one ends first.
@@ -196,16 +193,3 @@ class SocketServer(pulumi.ComponentResource):
             converge_config={"delay": "1s", "timeout": plan.rollout.converge_timeout},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[depends_on]),
         )
-
-
-def _port(target: int, published: int) -> docker.ServiceEndpointSpecPortArgsDict:
-    """In host mode: the routing mesh needs IPVS, which some hosts lack (FACTS)."""
-    return {"target_port": target, "published_port": published, "publish_mode": "host", "protocol": "tcp"}
-
-
-def _labels(labels: dict[str, str]) -> list[docker.ServiceLabelArgsDict]:
-    return [{"label": key, "value": value} for key, value in sorted(labels.items())]
-
-
-def _container_labels(labels: dict[str, str]) -> list[docker.ServiceTaskSpecContainerSpecLabelArgsDict]:
-    return [{"label": key, "value": value} for key, value in sorted(labels.items())]

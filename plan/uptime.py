@@ -29,6 +29,7 @@ from plan.socket import PORT as SOCKET_PORT
 from plan.variables import app_url, fingerprint, socket_url, supabase_url
 
 UPTIME: Final = "uptime"  # logical name of the component
+AGENT: Final = "agent"  # and of the one on the socket host
 USER: Final = "paintshare"  # of the monitor's basic auth
 PROXY_HTTP_PORT, PROXY_HTTPS_PORT = 8080, 8443  # inside the proxy's task: no capability is needed
 
@@ -90,6 +91,7 @@ class Service:
     volume_path: str = ""
     tmpfs: tuple[str, ...] = ()
     ports: tuple[tuple[int, int], ...] = ()  # (in the task, on the host)
+    health: str = ""  # URL inside the task that answers 200 when it is ready; empty: none
     memory_bytes: int
     nano_cpus: int
 
@@ -178,6 +180,7 @@ def _prometheus(settings: Settings, prefix: str) -> Service:
         secrets=(_secret(settings, prefix, f"{_SECRETS}/supabase-metrics-key", key),) if key else (),
         volume=f"{prefix}-data",
         volume_path="/prometheus",
+        health="http://127.0.0.1:9090/prometheus/-/ready",
         memory_bytes=settings.monitor_memory_mib * _MIB,
         nano_cpus=1_000_000_000,
     )
@@ -199,6 +202,7 @@ def _alertmanager(settings: Settings, prefix: str) -> Service:
         secrets=(_secret(settings, prefix, "/etc/alertmanager/alertmanager.yml", text),),
         volume=f"{prefix}-silences",
         volume_path="/alertmanager",
+        health="http://127.0.0.1:9093/alertmanager/-/ready",
         memory_bytes=128 * _MIB,
         nano_cpus=500_000_000,
     )
@@ -216,6 +220,7 @@ def _blackbox(settings: Settings, prefix: str) -> Service:
         configs=(*authority, *(() if secret else (_config(prefix, path, text),))),
         secrets=(_secret(settings, prefix, path, text),) if secret else (),
         environment=environment,
+        health="http://127.0.0.1:9115/-/healthy",
         memory_bytes=128 * _MIB,
         nano_cpus=500_000_000,
     )
@@ -260,6 +265,7 @@ def _agent(settings: Settings) -> AgentPlan:
             secrets=(_secret(settings, prefix, f"{_SECRETS}/monitor-password", _password(settings)),),
             environment=environment,
             tmpfs=("/prometheus",),
+            health="http://127.0.0.1:9090/-/ready",
             memory_bytes=256 * _MIB,
             nano_cpus=500_000_000,
         ),

@@ -16,7 +16,7 @@ import yaml
 from plan import preflight
 from plan.settings import FIELDS, PROJECT, Loaded, Settings, Sibling, parse
 from plan.variables import fingerprint
-from rehearsal import stack_files
+from rehearsal import demo, stack_files
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 TODAY: Final = date(2026, 3, 2)
@@ -96,3 +96,20 @@ def committed(stack: str) -> StackFile:
     content: Mapping[str, Any] = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
     config = {key.removeprefix(f"{PROJECT}:"): value for key, value in content.items()}
     return StackFile(stack, {"rotation": {}, **config}, {})
+
+
+def monitored(file: StackFile, **changes: Any) -> StackFile:
+    """The same stack with a socket server and a monitor, both without fault."""
+    file.config.update(
+        socketRelease=demo.RELEASES[0],
+        socketDigest="sha256:" + "1" * 64,
+        socketTls="acme",
+        monitorHost="ssh://ops@monitor.example",
+        monitorDomain=f"monitor-{file.stack}.share-paint.app",
+        monitorHttpPort=80 if file.stack == "production" else 81,
+        monitorHttpsPort=443 if file.stack == "production" else 444,
+        **changes,
+    )
+    file.set_secret("MONITOR_PASSWORD", f"password-of-{file.stack}-0123456789")
+    file.set_secret("WATCHDOG_URL", f"https://watchdog.example/{file.stack}")
+    return file

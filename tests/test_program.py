@@ -72,9 +72,11 @@ def expected(file: StackFile) -> Counter[str]:
     found = {
         "vercel": 1,
         "github": 1,
-        "docker": 1,
+        "docker": 2,
         "WebApp": 1,
         "SocketServer": 1,
+        "UptimeChecks": 1,
+        "ScrapeAgent": 1,
         "DeploymentGate": 1,
         "Project": int(bool(settings.vercel_project)),
         "CustomEnvironment": int(settings.vercel_target == "custom"),
@@ -121,7 +123,17 @@ def test_everything_but_the_providers_stands_below_a_component(
 ) -> None:
     assert {r.parent for r in programs[stack].children()} == {"web", "gate"}
     top = {r.name for r in programs[stack] if r.parent == f"paintshare-{stack}"}
-    assert top == {"vercel", "github", "socket-host", "web", "gate", "socket"}
+    assert top == {
+        "vercel",
+        "github",
+        "socket-host",
+        "monitor-host",
+        "web",
+        "gate",
+        "socket",
+        "uptime",
+        "agent",
+    }
 
 
 @STACKS

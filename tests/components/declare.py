@@ -9,10 +9,13 @@ import pulumi_github as github
 import pulumiverse_vercel as vercel
 
 from components.deployment_gate import DeploymentGate, DeploymentGateArgs
+from components.scrape_agent import ScrapeAgent, ScrapeAgentArgs
 from components.socket_server import SocketServer, SocketServerArgs
+from components.uptime_checks import UptimeChecks, UptimeChecksArgs
 from components.web_app import WebApp, WebAppArgs
 from plan.gate import GATE, gate_plan
 from plan.socket import SOCKET, socket_plan
+from plan.uptime import AGENT, UPTIME, uptime_plan
 from plan.web import WEB, web_plan
 from tests.builders import StackFile
 from tests.components.recording import Recorded, record
@@ -41,6 +44,24 @@ def socket(file: StackFile) -> Recorded:
         provider = docker.Provider("on-socket-host", host="unix:///none")
         args = SocketServerArgs(plan=socket_plan(file.settings()), edge_config=pulumi.Output.secret("edge"))
         SocketServer(SOCKET, args, pulumi.ResourceOptions(providers=[provider]))
+
+    return record(program, file.stack)
+
+
+def uptime(file: StackFile) -> Recorded:
+    def program() -> None:
+        provider = docker.Provider("on-monitor-host", host="unix:///none")
+        args = UptimeChecksArgs(plan=uptime_plan(file.settings()))
+        UptimeChecks(UPTIME, args, pulumi.ResourceOptions(providers=[provider]))
+
+    return record(program, file.stack)
+
+
+def agent(file: StackFile, network_id: str | None = "network") -> Recorded:
+    def program() -> None:
+        provider = docker.Provider("on-socket-host", host="unix:///none")
+        args = ScrapeAgentArgs(plan=uptime_plan(file.settings()), network_id=network_id)
+        ScrapeAgent(AGENT, args, pulumi.ResourceOptions(providers=[provider]))
 
     return record(program, file.stack)
 
