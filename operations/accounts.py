@@ -20,7 +20,7 @@ _TIMEOUT: Final = 30  # seconds for one answer
 Json = dict[str, Any]
 
 
-class _Api:
+class Api:
     """One service's REST API with a bearer token. Retries what is safe to repeat."""
 
     def __init__(self, service: str, url: str, token: str | None, variable: str) -> None:
@@ -55,7 +55,7 @@ class VercelAccount:
     """One project of one team."""
 
     def __init__(self, token: str | None, team: str, project: str, url: str = VERCEL_URL) -> None:
-        self._api = _Api("Vercel", url, token, "VERCEL_API_TOKEN")
+        self._api = Api("Vercel", url, token, "VERCEL_API_TOKEN")
         self._team, self._project = {"teamId": team}, project
 
     def project(self) -> Json | None:
@@ -99,7 +99,7 @@ class GitHubAccount:
     """Repositories of one owner."""
 
     def __init__(self, token: str | None, owner: str, url: str = GITHUB_URL) -> None:
-        self._api = _Api("GitHub", url, token, "GITHUB_TOKEN")
+        self._api = Api("GitHub", url, token, "GITHUB_TOKEN")
         self._api.session.headers["X-GitHub-Api-Version"] = "2022-11-28"
         self._owner = owner
 

@@ -19,6 +19,7 @@ VERCEL_PROJECT_ID: Final = "prj_rehearsalSharePaint01"
 VERCEL_PROJECT_NAME: Final = "share-paint"
 VERCEL_TOKEN: Final = "rehearsalVercelToken0000"  # noqa: S105  24 letters and digits, as the real provider demands; opens nothing
 GITHUB_TOKEN: Final = "rehearsal-github-token"  # noqa: S105  opens nothing
+GITHUB_READ_TOKEN: Final = "rehearsal-github-read-token"  # noqa: S105  the same, and may not write
 
 SOCKET_IMAGE: Final = "127.0.0.1:5000/paintshare/socket"
 

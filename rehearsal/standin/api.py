@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, payload = 400, _error(service, ServiceError(400, "bad_request", repr(error)))
         if isinstance(payload, _Page):
             links, payload = payload.links(f"http://{self.headers['Host']}{url.path}", query), payload.body
-        text = json.dumps(payload).encode()
+        text = b"" if status == 204 else json.dumps(payload).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(text)))
@@ -100,8 +100,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, service: str, path: str, query: Query, body: Any) -> Answer:
         if service not in self.tokens:
             raise ServiceError(404, "not_found", f"no service {service}")
-        if self.headers.get("Authorization") != f"Bearer {self.tokens[service]}":
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        reader = service == "github" and token == demo.GITHUB_READ_TOKEN
+        if token != self.tokens[service] and not reader:
             raise ServiceError(401, "unauthorized", "Bad credentials")
+        if reader and self.command != "GET":  # as a job's token in a pull request from a fork
+            raise ServiceError(403, "forbidden", "Resource not accessible by integration")
         for method, pattern, handler in _ROUTES[service]:
             match = re.fullmatch(pattern, path)
             if method == self.command and match:
@@ -631,6 +635,129 @@ def _get_rulesets(account: Account, query: Query, _: Any, owner: str, name: str)
     return 200, _Page(found, query, list)
 
 
+# --- GitHub: issues, pull requests and their comments -------------------------------------------------
+
+_LONGEST_BODY: Final = 65_536  # characters; GitHub counts a few bytes each, so four-byte ones fit as well
+_LONGEST_TITLE: Final = 256
+_BOT: Final = {"login": "github-actions[bot]", "type": "Bot"}  # whom a job's own token acts as
+
+
+def _text(body: Any, name: str, longest: int, default: str | None = None) -> str:
+    value = body.get(name, default)
+    if not isinstance(value, str) or (default is None and not value.strip()):
+        raise ServiceError(422, "validation_failed", f"Validation Failed: {name} is missing or no text")
+    if len(value) > longest:
+        text = f"Validation Failed: {name} is too long (maximum is {longest} characters)"
+        raise ServiceError(422, "validation_failed", text)
+    return value
+
+
+def _issue(account: Account, owner: str, name: str, number: str) -> Document:
+    _repository(account, owner, name)
+    found = account.get("issue", f"{name}#{number}")
+    if found is None:
+        raise _not_found()
+    return found
+
+
+def _issue_json(owner: str, issue: Document) -> Document:
+    path = f"{owner}/{issue['repository']}/{'pull' if issue['pullRequest'] else 'issues'}/{issue['number']}"
+    url = f"https://github.com/{path}"
+    return {
+        "number": issue["number"],
+        "title": issue["title"],
+        "body": issue["body"],
+        "state": issue["state"],
+        "labels": [{"name": label} for label in issue["labels"]],
+        "user": issue["user"],
+        "html_url": url,
+        **({"pull_request": {"html_url": url}} if issue["pullRequest"] else {}),
+    }
+
+
+def _comment_json(id: str, comment: Document) -> Document:
+    return {"id": int(id), "body": comment["body"], "user": comment["user"]}
+
+
+def _get_issues(account: Account, query: Query, _: Any, owner: str, name: str) -> Answer:
+    """Pull requests are issues too, as at GitHub; newest first."""
+    _repository(account, owner, name)
+    state, labels = query.get("state", "open"), set(filter(None, query.get("labels", "").split(",")))
+    found = [
+        _issue_json(owner, issue)
+        for _, issue in account.find("issue", repository=name)
+        if state in ("all", issue["state"]) and labels <= set(issue["labels"])
+    ]
+    return 200, _Page(sorted(found, key=lambda issue: -int(issue["number"])), query, list)
+
+
+def _post_issue(account: Account, _: Query, body: Any, owner: str, name: str) -> Answer:
+    _repository(account, owner, name)
+    number = 1 + max((issue["number"] for _, issue in account.find("issue", repository=name)), default=0)
+    issue = {
+        "repository": name,
+        "number": number,
+        "title": _text(body, "title", _LONGEST_TITLE),
+        "body": _text(body, "body", _LONGEST_BODY, ""),
+        "state": "open",
+        "labels": [str(label) for label in body.get("labels", [])],
+        "user": _BOT,
+        "pullRequest": False,
+    }
+    account.put("issue", f"{name}#{number}", issue)
+    return 201, _issue_json(owner, issue)
+
+
+def _patch_issue(account: Account, _: Query, body: Any, owner: str, name: str, number: str) -> Answer:
+    old = _issue(account, owner, name, number)
+    state = body.get("state", old["state"])
+    if state not in ("open", "closed"):
+        raise ServiceError(422, "validation_failed", f"Validation Failed: state {state!r}")
+    issue = {
+        **old,
+        "title": _text(body, "title", _LONGEST_TITLE, old["title"]),
+        "body": _text(body, "body", _LONGEST_BODY, old["body"]),
+        "state": state,
+    }
+    account.put("issue", f"{name}#{number}", issue)
+    return 200, _issue_json(owner, issue)
+
+
+def _get_comments(account: Account, query: Query, _: Any, owner: str, name: str, number: str) -> Answer:
+    """Oldest first."""
+    _issue(account, owner, name, number)
+    found = account.find("comment", repository=name, issue=int(number))
+    return 200, _Page([_comment_json(*each) for each in sorted(found, key=lambda c: int(c[0]))], query, list)
+
+
+def _post_comment(account: Account, _: Query, body: Any, owner: str, name: str, number: str) -> Answer:
+    _issue(account, owner, name, number)
+    id = str(1 + max((int(id) for id, _ in account.find("comment")), default=1000))
+    text = _text(body, "body", _LONGEST_BODY)
+    account.put("comment", id, {"repository": name, "issue": int(number), "body": text, "user": _BOT})
+    return 201, _comment_json(id, account.get("comment", id) or {})
+
+
+def _comment(account: Account, owner: str, name: str, id: str) -> Document:
+    _repository(account, owner, name)
+    found = account.get("comment", id)
+    if found is None or found["repository"] != name:
+        raise _not_found()
+    return found
+
+
+def _patch_comment(account: Account, _: Query, body: Any, owner: str, name: str, id: str) -> Answer:
+    comment = {**_comment(account, owner, name, id), "body": _text(body, "body", _LONGEST_BODY)}
+    account.put("comment", id, comment)
+    return 200, _comment_json(id, comment)
+
+
+def _delete_comment(account: Account, _: Query, __: Any, owner: str, name: str, id: str) -> Answer:
+    _comment(account, owner, name, id)
+    account.delete("comment", id)
+    return 204, None
+
+
 _Route = tuple[str, str, Callable[..., Answer]]
 _R: Final = r"/repos/([^/]+)/([^/]+)"
 _P: Final = r"/v\d+/projects/([^/]+)"
@@ -660,5 +787,12 @@ _ROUTES: Final[dict[str, tuple[_Route, ...]]] = {
         ("GET", _R + "/environments/([^/]+)/(secrets|variables)", _get_entries),
         ("GET", _R + "/actions/(secrets|variables)", _get_entries),
         ("GET", _R + "/rulesets", _get_rulesets),
+        ("GET", _R + "/issues", _get_issues),
+        ("POST", _R + "/issues", _post_issue),
+        ("PATCH", _R + r"/issues/(\d+)", _patch_issue),
+        ("GET", _R + r"/issues/(\d+)/comments", _get_comments),
+        ("POST", _R + r"/issues/(\d+)/comments", _post_comment),
+        ("PATCH", _R + r"/issues/comments/(\d+)", _patch_comment),
+        ("DELETE", _R + r"/issues/comments/(\d+)", _delete_comment),
     ),
 }

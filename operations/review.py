@@ -1,0 +1,172 @@
+"""What a pull request changes: the preview of its head, less what its base would change anyway.
+
+Both previews run against the same state, so what is pending on the base already (an `up` that nobody has run
+yet, drift) is told apart from what the pull request brings. Only the engine's own output is read, and in it
+every secret is `[secret]`: a secret that changed shows as changed, never with a value.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from operations.workspace import OperationError
+
+UNKNOWN: Final = "[known after apply]"
+SECRET: Final = "[secret]"  # noqa: S105  the engine's word for one
+# What stands for a value that the engine does not know yet. Source: sdk/go/common/resource/plugin/rpc.go.
+_UNKNOWNS: Final = {
+    "04da6b54-80e4-46f7-96ec-b56ff0331ba9", "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
+    "3eeb2bf0-c639-47a8-9e75-3b44932eb421", "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
+    "030794c1-ac77-496b-92df-f27374a8bd58", "e48ece36-62e2-4504-bad9-02848725956a",
+    "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
+}  # fmt: skip
+_REPLACING: Final = {"replace", "create-replacement", "delete-replaced", "import-replacement"}
+_GONE: Final = {"delete", "discard"}
+_STACK: Final = "pulumi:pulumi:Stack"
+_MISSING: Final = object()
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One resource in a preview. `inputs` are those it would have afterwards, None where it would be gone."""
+
+    urn: str
+    op: str
+    inputs: Json | None
+    before: Json | None
+    reasons: tuple[str, ...]  # property paths on which the engine decided
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One property: texts in the clear, secrets as `[secret]`; None where it is not set."""
+
+    path: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One resource that the pull request changes."""
+
+    op: str  # create, import, update, replace, delete, keep
+    name: str
+    type: str
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """Everything a pull request changes in one stack. `pending` changes are the base's own."""
+
+    changes: tuple[Change, ...]
+    pending: int
+
+
+def steps(output: str) -> dict[str, Step]:
+    """The resources of `pulumi preview --json`, by URN. Raises OperationError for anything else."""
+    try:
+        found = [_step(step) for step in json.loads(output)["steps"]]
+    except (ValueError, KeyError, TypeError):
+        raise OperationError("`pulumi preview --json` did not print a plan") from None
+    merged: dict[str, Step] = {}
+    for step in found:
+        if _type(step.urn) == _STACK:
+            continue
+        known = merged.get(step.urn)  # a replacement comes in several steps
+        if known is None or step.op in ("replace", "create-replacement"):
+            merged[step.urn] = step
+    return merged
+
+
+def compare(base: Mapping[str, Step], head: Mapping[str, Step]) -> Review:
+    """What `head` would change that `base` would not."""
+    changes, pending = [], 0
+    for urn in {**base, **head}:
+        before, after = base.get(urn), head.get(urn)
+        change = _change(before, after)
+        if change is not None:
+            changes.append(change)
+        elif before is not None and before.op != "same":
+            pending += 1
+    return Review(changes=tuple(sorted(changes, key=lambda c: (c.op, c.name))), pending=pending)
+
+
+def _change(base: Step | None, head: Step | None) -> Change | None:
+    some = head or base
+    if some is None:
+        return None
+    old = base.inputs if base else None
+    new = head.inputs if head else None
+    same_way = base is not None and head is not None and _kind(base.op) == _kind(head.op)
+    if old == new and (same_way or (old is None and new is None)):
+        return None
+    name, type_ = some.urn.rsplit("::", 1)[-1], _type(some.urn)
+    if old is None and head is not None:
+        op = "keep" if head.op == "same" else _kind(head.op)
+        return Change(op=op, name=name, type=type_)
+    if new is None or head is None:
+        return Change(op="delete", name=name, type=type_)
+    op = "replace" if head.op in _REPLACING else "update"
+    differences = tuple(_differences(old, new))
+    if not differences:  # secrets, or something outside the inputs (a provider, a dependency)
+        hidden = head.reasons or (base.reasons if base else ())
+        differences = tuple(Difference(path=path, old=SECRET, new=SECRET) for path in hidden)
+    return Change(op=op, name=name, type=type_, differences=differences)
+
+
+def _step(step: Json) -> Step:
+    op = str(step["op"])
+    after = None if op in _GONE else (step.get("newState") or step.get("oldState") or {})
+    before = step.get("oldState")
+    reasons = (*(step.get("detailedDiff") or {}), *(step.get("replaceReasons") or ()))
+    return Step(
+        urn=str(step["urn"]),
+        op=op,
+        inputs=None if after is None else _inputs(after),
+        before=None if before is None else _inputs(before),
+        reasons=tuple(dict.fromkeys(str(reason) for reason in reasons)),
+    )
+
+
+def _inputs(state: Json) -> Json:
+    inputs = state.get("inputs") or {}
+    return {key: value for key, value in inputs.items() if key not in ("__defaults", "__provider")}
+
+
+def _kind(op: str) -> str:
+    if op in _REPLACING:
+        return "replace"
+    return {"discard": "delete", "read": "same", "refresh": "same"}.get(op, op)
+
+
+def _type(urn: str) -> str:
+    """`vercel:index/project:Project` of a URN, whatever its parents."""
+    return urn.split("::")[2].rsplit("$", 1)[-1]
+
+
+def _differences(old: Any, new: Any, path: str = "") -> Iterator[Difference]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({**old, **new}):
+            below = f"{path}.{key}" if path else str(key)
+            yield from _differences(old.get(key, _MISSING), new.get(key, _MISSING), below)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, pair in enumerate(zip(old, new, strict=True)):
+            yield from _differences(*pair, f"{path}[{index}]")
+    elif old != new:
+        yield Difference(path=path, old=_text(old), new=_text(new))
+
+
+def _text(value: Any) -> str | None:
+    if value is _MISSING:
+        return None
+    if isinstance(value, str):
+        return UNKNOWN if value in _UNKNOWNS else value
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    for unknown in _UNKNOWNS:
+        text = text.replace(json.dumps(unknown), UNKNOWN)
+    return text
