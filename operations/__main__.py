@@ -7,13 +7,14 @@ import sys
 
 import typer
 
-from operations.cli import adopt, releases, secrets
+from operations.cli import adopt, releases, review, secrets
 from operations.cli.console import err
 from operations.workspace import OperationError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(adopt.adopt)
 app.command()(releases.up)
+app.command()(review.review)
 app.command("set")(secrets.set_)
 app.command()(secrets.stamp)
 

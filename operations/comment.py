@@ -16,7 +16,7 @@ LIMIT: Final = 65_536  # characters of one comment (REST API: "body is too long"
 _ROOM: Final = 60_000  # UTF-8 bytes of the changes in one part: safe however GitHub counts
 _LONGEST: Final = 160  # characters of a value that are shown
 _MOST: Final = 12  # properties of one resource that are shown
-_OPS: Final = ("create", "import", "update", "replace", "delete", "keep")
+_OPS: Final = ("delete", "replace", "update", "import", "create", "keep")  # what to look at first
 # First character of a line of GitHub's `diff` blocks: green, grey, orange or red.
 _MARKS: Final = {"create": "+", "import": "+", "update": "!", "replace": "!", "delete": "-", "keep": " "}
 
@@ -26,8 +26,11 @@ def marker(stack: str) -> str:
     return f"<!-- paintshare-preview:{stack} -->"
 
 
-def render(review: Review, *, stack: str, where: str, head: str, base: str) -> list[str]:
-    """The comment in parts, each at most `LIMIT` characters. `where`: "live" or "in the rehearsal"."""
+def render(review: Review, *, stack: str, where: str, head: str, base: str | None) -> list[str]:
+    """The comment in parts, each at most `LIMIT` characters. `where`: "live" or "in the rehearsal".
+
+    `base` is the commit that `head` was compared with, None where all that an `up` would change is shown.
+    """
     blocks = list(_blocks(review.changes))
     parts = len(blocks) or 1
     bodies = []
@@ -35,7 +38,7 @@ def render(review: Review, *, stack: str, where: str, head: str, base: str) -> l
         of = f" (part {number} of {parts})" if parts > 1 else ""
         lines = [marker(stack), f"### `{_plain(stack)}`: preview {where}{of}", ""]
         if number == 1:
-            lines += [_summary(review), ""]
+            lines += [_summary(review, "An `up`" if base is None else "This pull request"), ""]
         if blocks:
             lines += [blocks[number - 1], ""]
         if number == parts:
@@ -53,26 +56,27 @@ def render_failure(text: str, *, stack: str, where: str) -> list[str]:
     return ["\n".join(lines)]
 
 
-def _summary(review: Review) -> str:
+def _summary(review: Review, who: str) -> str:
     counts = Counter(change.op for change in review.changes)
     if not counts:
-        return "This pull request changes no resource."
-    return "This pull request would " + ", ".join(f"{op} {counts[op]}" for op in _OPS if counts[op]) + "."
+        return f"{who} changes no resource."
+    return f"{who} would " + ", ".join(f"{op} {counts[op]}" for op in _OPS if counts[op]) + "."
 
 
-def _foot(review: Review, head: str, base: str) -> str:
+def _foot(review: Review, head: str, base: str | None) -> str:
+    compared = f" compared with its base `{_plain(base)[:12]}`" if base is not None else ""
     pending = ""
     if review.pending:
         are = "changes are" if review.pending > 1 else "change is"
         pending = f" {review.pending} {are} pending on the base already, not shown."
-    return f"<sub>`{_plain(head)[:12]}` compared with its base `{_plain(base)[:12]}`.{pending}</sub>"
+    return f"<sub>`{_plain(head)[:12]}`{compared}.{pending}</sub>"
 
 
 def _blocks(changes: Sequence[Change]) -> Iterable[str]:
     """Fenced blocks of whole resources, none larger than `_ROOM`."""
     block: list[str] = []
     size = 0
-    for change in changes:
+    for change in sorted(changes, key=lambda c: (_OPS.index(c.op), c.name)):
         text = "\n".join(_lines(change))
         weight = len(text.encode()) + 1
         if block and size + weight > _ROOM:

@@ -6,8 +6,14 @@ every secret is `[secret]`: a secret that changed shows as changed, never with a
 """
 
 import json
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from operations.workspace import OperationError
@@ -29,14 +35,18 @@ _MISSING: Final = object()
 Json = dict[str, Any]
 
 
+class PreviewError(OperationError):
+    """The preview itself failed; the message is what the engine said."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One resource in a preview. `inputs` are those it would have afterwards, None where it would be gone."""
+    """One resource that a preview changes: inputs `before` and afterwards, None where it is not there."""
 
     urn: str
     op: str
-    inputs: Json | None
     before: Json | None
+    inputs: Json | None
     reasons: tuple[str, ...]  # property paths on which the engine decided
 
 
@@ -67,15 +77,61 @@ class Review:
     pending: int
 
 
+def preview(folder: Path, stack: str, env: Mapping[str, str]) -> str:
+    """The output of `pulumi preview --json` in a project folder. Raises PreviewError."""
+    command = ["pulumi", "-C", str(folder), "preview", "--json", "--stack", stack, "--non-interactive"]
+    clean = {key: value for key, value in env.items() if key != "PULUMI_OPTION_CWD"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=clean, check=False)
+    except FileNotFoundError:
+        raise OperationError("pulumi is not on PATH: https://www.pulumi.com/docs/install/") from None
+    if done.returncode:
+        raise PreviewError(_said(done.stdout) or done.stderr.strip())
+    return done.stdout
+
+
+def _said(output: str) -> str:
+    """The errors among a preview's diagnostics."""
+    try:
+        found = json.loads(output).get("diagnostics") or ()
+    except ValueError:
+        return output.strip()
+    return "\n".join(str(d.get("message", "")).strip() for d in found if d.get("severity") == "error")
+
+
+@contextmanager
+def checkout(clone: Path, ref: str) -> Iterator[Path]:
+    """Another commit of this repository in a folder of its own, with its .venv, while the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="paintshare-base-") as scratch:
+        folder = Path(scratch) / "base"
+        git = ["git", "-C", str(clone), "worktree"]
+        _git([*git, "add", "--quiet", "--detach", str(folder), ref])
+        try:
+            _git([sys.executable, "-m", "rehearsal.venv"], folder)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            _git([*git, "prune"])
+
+
+def _git(command: list[str], cwd: Path | None = None) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    if done.returncode:
+        raise OperationError(f"{' '.join(command)} failed:\n{done.stderr.strip()}")
+
+
 def steps(output: str) -> dict[str, Step]:
-    """The resources of `pulumi preview --json`, by URN. Raises OperationError for anything else."""
+    """What `pulumi preview --json` would change, by URN; unchanged resources are left out, as by the engine.
+
+    Raises OperationError for anything else than such an output.
+    """
     try:
         found = [_step(step) for step in json.loads(output)["steps"]]
     except (ValueError, KeyError, TypeError):
         raise OperationError("`pulumi preview --json` did not print a plan") from None
     merged: dict[str, Step] = {}
     for step in found:
-        if _type(step.urn) == _STACK:
+        if _type(step.urn) == _STACK or _kind(step.op) == "same":
             continue
         known = merged.get(step.urn)  # a replacement comes in several steps
         if known is None or step.op in ("replace", "create-replacement"):
@@ -84,16 +140,23 @@ def steps(output: str) -> dict[str, Step]:
 
 
 def compare(base: Mapping[str, Step], head: Mapping[str, Step]) -> Review:
-    """What `head` would change that `base` would not."""
+    """What `head` would change that `base` would not; with an empty base, all of it."""
     changes, pending = [], 0
     for urn in {**base, **head}:
-        before, after = base.get(urn), head.get(urn)
+        before, after = base.get(urn) or _unchanged(head[urn]), head.get(urn) or _unchanged(base[urn])
         change = _change(before, after)
         if change is not None:
             changes.append(change)
         elif before is not None and before.op != "same":
             pending += 1
-    return Review(changes=tuple(sorted(changes, key=lambda c: (c.op, c.name))), pending=pending)
+    return Review(changes=tuple(changes), pending=pending)
+
+
+def _unchanged(other: Step) -> Step | None:
+    """How a preview that leaves a resource as it is sees it; None where there is none."""
+    if other.before is None:
+        return None
+    return Step(urn=other.urn, op="same", before=other.before, inputs=other.before, reasons=())
 
 
 def _change(base: Step | None, head: Step | None) -> Change | None:
@@ -122,13 +185,13 @@ def _change(base: Step | None, head: Step | None) -> Change | None:
 def _step(step: Json) -> Step:
     op = str(step["op"])
     after = None if op in _GONE else (step.get("newState") or step.get("oldState") or {})
-    before = step.get("oldState")
     reasons = (*(step.get("detailedDiff") or {}), *(step.get("replaceReasons") or ()))
+    before = step.get("oldState")
     return Step(
         urn=str(step["urn"]),
         op=op,
-        inputs=None if after is None else _inputs(after),
         before=None if before is None else _inputs(before),
+        inputs=None if after is None else _inputs(after),
         reasons=tuple(dict.fromkeys(str(reason) for reason in reasons)),
     )
 

@@ -18,6 +18,13 @@ from plan.settings import PROJECT
 from plan.variables import MATRIX, Class, Need, fingerprint, secret_keys
 from rehearsal import demo
 
+# What a team's live run has recorded: it names objects that the demo account does not have.
+_RECORDS: Final = frozenset(
+    {
+        *("rotation", "adopt", "adoptedOn", "release", "previousRelease", "socketRelease", "socketDigest"),
+        *("previousSocketRelease", "previousSocketDigest"),
+    }
+)
 STACKS: Final = ("staging", "production")
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -36,9 +43,11 @@ def render(stack: str, today: date, fingerprint_key: str) -> StackValues:
     Secret values are new at every call and differ between the stacks.
     """
     committed = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    config = {key.removeprefix(f"{PROJECT}:"): value for key, value in committed.items()}
+    stated = {key.removeprefix(f"{PROJECT}:"): value for key, value in committed.items()}
+    encrypted = {key for key, value in stated.items() if isinstance(value, dict) and "secure" in value}
+    config = {key: value for key, value in stated.items() if key not in encrypted | _RECORDS}
     config |= _shared() | _own(stack)
-    values = _secrets(stack)
+    values = _secrets(stack, encrypted)
     config["rotation"] = {
         key: {"date": today.isoformat(), "hmac": fingerprint(fingerprint_key, value)}
         for key, value in values.items()
@@ -80,13 +89,14 @@ def _own(stack: str) -> dict[str, Any]:
     return own
 
 
-def _secrets(stack: str) -> dict[str, str]:
+def _secrets(stack: str, stated: set[str]) -> dict[str, str]:
     needed = {row.key for row in MATRIX if row.kind is Class.SECRET and row.stack is Need.REQUIRED}
-    keys = (needed & secret_keys()) | {"SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL"}
-    return {key: _secret(stack, key) for key in sorted(keys)}
+    keys = ((needed | stated) & secret_keys()) | {"SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL"}
+    return {key: made_up(stack, key) for key in sorted(keys)}
 
 
-def _secret(stack: str, key: str) -> str:
+def made_up(stack: str, key: str) -> str:
+    """A value for a secret of the stack in the right shape, new at every call."""
     if key.endswith("_SERVICE_ROLE_KEY"):
         return "sb_secret_" + secrets.token_urlsafe(24)
     if key.endswith("_DSN"):

@@ -39,6 +39,19 @@ def workspace_of(stack: str, rehearsal: bool) -> Workspace:
 
 
 @contextmanager
+def github_of() -> Iterator[str]:
+    """The address of GitHub's API alone: the stand-in's in the rehearsal, a job's own where it names one."""
+    account = os.environ.get("PAINTSHARE_ACCOUNT")
+    if not account:
+        yield os.environ.get("GITHUB_API_URL") or GITHUB_URL
+        return
+    from rehearsal.standin.api import AccountApi  # noqa: PLC0415  only the rehearsal needs it
+
+    with AccountApi(Path(account)) as api:
+        yield api.github_url
+
+
+@contextmanager
 def accounts_of(stack: str, rehearsal: bool) -> Iterator[tuple[Workspace, str, str]]:
     """The workspace and the addresses of the two services; in the rehearsal the stand-ins' own."""
     workspace = workspace_of(stack, rehearsal)

@@ -15,10 +15,19 @@ URN = "urn:pulumi:production::paintshare::paintshare:index:WebApp$vercel:index/p
 STACK = "urn:pulumi:production::paintshare::pulumi:pulumi:Stack::paintshare-production"
 
 
-def step(name: str, op: str, inputs: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    state = {"urn": URN + name, "inputs": {"__defaults": [], **(inputs or {})}}
-    key = "oldState" if op == "delete" else "newState"
-    return {"urn": URN + name, "op": op, key: state, **more}
+Inputs = dict[str, Any]
+
+
+def step(
+    name: str, op: str, new: Inputs | None = None, old: Inputs | None = None, **more: Any
+) -> dict[str, Any]:
+    """As the engine prints it: the state before where there was one, the state after where there is one."""
+    found = {"urn": URN + name, "op": op, **more}
+    if op != "create":
+        found["oldState"] = {"urn": URN + name, "inputs": {"__defaults": [], **(old or new or {})}}
+    if op != "delete":
+        found["newState"] = {"urn": URN + name, "inputs": {"__defaults": [], **(new or {})}}
+    return found
 
 
 def plan(*found: dict[str, Any]) -> str:
@@ -45,9 +54,9 @@ def test_what_the_base_would_change_anyway_is_counted_and_not_shown() -> None:
 
 
 def test_a_change_shows_each_property_with_its_old_and_new_value() -> None:
-    base = plan(step("d", "same", {"redirect": "a", "codes": [1, 2], "gone": True}))
-    head = plan(step("d", "update", {"redirect": "b", "codes": [1, 3], "added": {"x": 1}}))
-    [change] = reviewed(base, head).changes
+    old = {"redirect": "a", "codes": [1, 2], "gone": True}
+    head = plan(step("d", "update", {"redirect": "b", "codes": [1, 3], "added": {"x": 1}}, old))
+    [change] = reviewed(plan(), head).changes
     assert (change.op, change.type) == ("update", "vercel:index/projectDomain:ProjectDomain")
     assert change.differences == (
         Difference(path="added", old=None, new='{"x": 1}'),
@@ -58,20 +67,15 @@ def test_a_change_shows_each_property_with_its_old_and_new_value() -> None:
 
 
 def test_a_replacement_is_told_from_an_update_however_many_steps_it_takes() -> None:
-    base = plan(step("d", "same", {"domain": "a"}))
-    head = plan(
-        step("d", "delete-replaced", {"domain": "a"}),
-        step("d", "replace", {"domain": "b"}),
-        step("d", "create-replacement", {"domain": "b"}),
-    )
-    [change] = reviewed(base, head).changes
+    ops = ("delete-replaced", "replace", "create-replacement")
+    head = plan(*(step("d", op, {"domain": "b"}, {"domain": "a"}) for op in ops))
+    [change] = reviewed(plan(), head).changes
     assert (change.op, change.differences) == ("replace", (Difference(path="domain", old="a", new="b"),))
 
 
 def test_a_changed_secret_shows_as_changed_and_without_a_value() -> None:
-    base = plan(step("d", "same", {"value": SECRET}))
     head = plan(step("d", "update", {"value": SECRET}, detailedDiff={"value": {"kind": "update"}}))
-    review = reviewed(base, head)
+    review = reviewed(plan(), head)
     assert "value: [secret]  (changed)" in bodies(review)[0]
 
 
@@ -83,9 +87,14 @@ def test_what_neither_would_create_is_compared_as_it_would_be() -> None:
     ]
 
 
+def test_what_the_pull_request_leaves_undone_is_shown_as_the_way_back() -> None:
+    """The base would change it with the next `up`, the head would not."""
+    [change] = reviewed(plan(step("d", "update", {"a": "new"}, {"a": "old"})), plan()).changes
+    assert (change.op, change.differences) == ("update", (Difference(path="a", old="new", new="old"),))
+
+
 def test_a_deletion_and_one_that_the_pull_request_averts_are_shown() -> None:
-    base = plan(step("gone", "same"), step("kept", "delete"))
-    head = plan(step("gone", "delete"), step("kept", "same"))
+    base, head = plan(step("kept", "delete")), plan(step("gone", "delete"))
     assert {(c.op, c.name) for c in reviewed(base, head).changes} == {("delete", "gone"), ("keep", "kept")}
 
 
@@ -104,9 +113,8 @@ def large() -> list[str]:
     )
     old = {f"p{n}": nasty + str(n) * 100 for n in range(20)}
     new = {key: value.upper() for key, value in old.items()}
-    base = plan(*(step(f"r{n}", "same", old) for n in range(400)))
-    head = plan(*(step(f"r{n}", "update", new) for n in range(400)))
-    return bodies(reviewed(base, head))
+    head = plan(*(step(f"r{n}", "update", new, old) for n in range(400)))
+    return bodies(reviewed(plan(), head))
 
 
 def test_a_preview_of_400_resources_is_split_into_parts_that_fit_and_lose_nothing(large: list[str]) -> None:
