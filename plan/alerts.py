@@ -264,8 +264,8 @@ SUPABASE: Final = (
         # The endpoint counts no waits for locks: deadlocks are the waits that Postgres had to break.
         name="SupabaseDeadlocks", severity=_P2, service="supabase", needs=_SUPABASE, runbook="supabase",
         summary="{{ $value | humanize }} deadlocks within 15 minutes",
-        expr='sum(increase(pg_stat_database_deadlocks_total{job="supabase"}[15m])) > $threshold', threshold=2,
-        unit="deadlocks in 15 min",
+        expr='sum(increase(pg_stat_database_deadlocks_total{job="supabase"}[15m])) >= $threshold',
+        threshold=3, unit="deadlocks in 15 min",
     ),
     Rule(
         name="SupabasePoolWait", severity=_P2, service="supabase", needs=_SUPABASE, runbook="supabase",

@@ -16,6 +16,7 @@ from plan.alerts import (
     BURNS,
     TASKS_DOWN,
     WATCHDOG,
+    Exporter,
     Rule,
     Severity,
     bad_minute,
@@ -39,6 +40,7 @@ PROBE_TIMEOUT: Final = 8
 EVALUATION: Final = 15
 SCRAPE_TIMEOUT: Final = 10  # longer than the probe's, so that a slow site is a failed probe, not a lost one
 SUPABASE_INTERVAL: Final = 60  # as its documentation asks
+AGENT_DELAY: Final = 10  # to notice that a task is gone (its look-up), and to write it to the monitor
 MINUTE: Final = 60  # between two judgements of a minute
 
 PAGE_WAIT: Final = 5  # seconds that Alertmanager gathers alerts of one service before the first message
@@ -421,7 +423,8 @@ def longest_silence(rule: Rule) -> int:
     """Seconds from the beginning of an outage to its first message at the latest, as rendered."""
     units = {"s": 1, "m": 60, "h": 3600}
     held = int(rule.for_[:-1]) * units[rule.for_[-1]]
-    return PROBE_INTERVAL + EVALUATION + held + PAGE_WAIT
+    agent = AGENT_DELAY if Exporter.AGENT in rule.needs else 0
+    return PROBE_INTERVAL + agent + EVALUATION + held + PAGE_WAIT
 
 
 # --- blackbox exporter ------------------------------------------------------------------------------------

@@ -15,11 +15,40 @@ from typing import Any, Final
 
 import yaml
 
+from plan.alerts import (
+    FAILED_PROBES,
+    LEAST_BAD_MINUTES,
+    LEAST_CONNECTS,
+    OBJECTIVES,
+    RULES,
+    SERIES,
+    VERCEL_RULES,
+    WATCHDOG,
+    Proof,
+    Rule,
+    VercelRule,
+    bad_minute,
+    expression,
+    facts,
+)
 from plan.delivery import INPUTS, Role
 from plan.delivery import environments as delivery_environments
 from plan.gate import gate_plan
 from plan.protection import capability
 from plan.settings import PLACEHOLDER, Settings, parse
+from plan.uptime import (
+    AGENT_DELAY,
+    EVALUATION,
+    NOTIFY_REPEAT,
+    PAGE_INTERVAL,
+    PAGE_REPEAT,
+    PAGE_WAIT,
+    PROBE_INTERVAL,
+    PROBE_TIMEOUT,
+    WORKING_HOURS,
+    longest_silence,
+    probes,
+)
 from plan.variables import MATRIX, Need, Row, Store, assignments, environments, secret_keys
 from plan.web import web_plan
 from rehearsal import stack_files
@@ -55,6 +84,7 @@ def documents(root: Path = ROOT) -> dict[str, str]:
         "docs/variables.md": variables(stacks),
         "docs/stack-file.md": stack_file((root / "Pulumi.yaml").read_text()),
         "docs/protection.md": protection(stacks),
+        "docs/alerts.md": alerts(other.settings),
         "docs/delivery.md": delivery(stacks),
         "docs/stack.svg": draw(owner, other),
     }
@@ -366,6 +396,167 @@ def delivery(stacks: Sequence[StackRows]) -> str:
             "",
         ]
     )
+
+
+# --- docs/alerts.md --------------------------------------------------------------------------------------
+
+_ALERTS: Final = """\
+# Alerts
+
+The rows of `plan/alerts.py` (deployment plan §4): to change a limit, edit its row. What to do when one
+fires stands in the [runbook](runbook.md#when-an-alert-fires).
+
+**P1** goes to Discord, Slack and PagerDuty (those that are set) at once, and again every {page_repeat}.
+**P2** goes to Discord and Slack on {days}, {start} to {end} in {zone}, and again every {notify_repeat};
+one that arises outside waits for the morning, and one that is over by then is not told. Alerts of one
+service come as one message, and one more says that they are over.
+
+An outage silences every other alert of its service; `SiteDown` silences `ApiDown` too, and
+`SocketTasksDown` silences `SocketDown`. An alert that no route knows goes where P1 goes. `Watchdog` is
+sent to `WATCHDOG_URL` every minute: whoever runs that URL pages when it stays out.
+"""
+_DOWNTIME: Final = """\
+Each check is asked every {interval} s and has {timeout} s to answer, with certificates verified and no
+redirect followed. The *first message* of an outage comes at the latest so long after it began: one probe
+({interval} s), `for`, one evaluation ({evaluation} s), the wait for more of the same service ({wait} s)
+and, for what the agent reports, {agent} s to find the tasks and write to the monitor. Changes are told
+every {again} s.
+"""
+_VERCEL: Final = """\
+## Judged by Vercel
+
+Only Vercel sees the real traffic. These are declared where the stack file says `vercelAlerts: true` (it
+needs Observability Plus), and told by Vercel's Slack integration (`vercelSlackChannel`), to
+`VERCEL_ALERTS_WEBHOOK_URL`, and to the team's owners. Names of metrics and filters are documented only;
+Vercel refuses unknown ones.
+"""
+_OBJECTIVES: Final = """\
+## Objectives
+
+Burn rates are those of the SRE workbook, chapter 5: 14.4 times too fast within an hour, 6 times within
+six, once within three days, each confirmed by a short window. Availability counts *bad minutes*: a minute
+is bad after {failed} failed probes in a row, so that a single failed probe never is. One bad minute in an
+hour would already be 16.7 times the budget, and less than the two minutes that the policy tolerates:
+{least} are asked for. What an outage alert has told is not told again. Connects are judged from
+{connects} attempts on.
+"""
+_SERIES: Final = """\
+## Series
+
+What the rules may use, and who emits it. *Seen*: a test scrapes the real program. *Documented*: only its
+documentation vouches for the name. Rules whose series nobody emits yet, or whose exporter a stack does
+not have, are not rendered.
+"""
+
+
+def alerts(settings: Settings) -> str:
+    """The policy: rules with limit, place of judgement, channels; routes; objectives; series."""
+    known = facts(settings, len(probes(settings)))
+    hours = WORKING_HOURS["times"][0]
+    lines = [
+        _HEAD,
+        _ALERTS.format(
+            page_repeat=PAGE_REPEAT,
+            notify_repeat=NOTIFY_REPEAT,
+            days=WORKING_HOURS["weekdays"][0].replace(":", " to ").title().replace("To", "to"),
+            start=hours["start_time"],
+            end=hours["end_time"],
+            zone=WORKING_HOURS["location"],
+        ),
+        "## Judged by Prometheus",
+        "",
+        _DOWNTIME.format(
+            interval=PROBE_INTERVAL,
+            timeout=PROBE_TIMEOUT,
+            evaluation=EVALUATION,
+            wait=PAGE_WAIT,
+            agent=AGENT_DELAY,
+            again=PAGE_INTERVAL,
+        ),
+        *_table(
+            ("Alert", "Severity", "Service", "Fires at", "For", "First message", "Needs", "Runbook"),
+            [_rule_cells(rule) for rule in RULES],
+        ),
+        "",
+        _VERCEL,
+        *_table(
+            ("Alert", "Severity", "Fires", "Metric", "Filter", "Runbook"),
+            [_vercel_cells(rule) for rule in VERCEL_RULES],
+        ),
+        "",
+        _OBJECTIVES.format(failed=FAILED_PROBES, least=LEAST_BAD_MINUTES, connects=LEAST_CONNECTS),
+        *_table(
+            ("Objective", "Promise", "Judged by", "Burn rates"),
+            [
+                (
+                    o.name,
+                    o.promise,
+                    o.judged,
+                    _join([f"{b.factor:g}x in {b.long} and {b.short}: {s.upper()}" for b, s in o.burns], "–"),
+                )
+                for o in OBJECTIVES
+            ],
+        ),
+        "",
+        _SERIES,
+        *_table(
+            ("Series", "Exporter", "Proof", "Note"),
+            [(f"`{s.name}`", s.exporter, s.proof, s.note or "–") for s in SERIES],
+        ),
+        "",
+        "## Expressions",
+        "",
+        f"As {settings.stack} renders them in the rehearsal.",
+        "",
+        "```promql",
+        f"# {bad_minute(PROBE_INTERVAL)['record']}, recorded once a minute",
+        bad_minute(PROBE_INTERVAL)["expr"],
+        *(line for rule in RULES for line in ("", f"# {rule.name}", expression(rule, known))),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _rule_cells(rule: Rule) -> tuple[str, ...]:
+    judged = [s for s in SERIES if s.proof is Proof.MISSING and s.exporter in rule.needs]
+    return (
+        f"`{rule.name}`",
+        "–" if rule.name == WATCHDOG else rule.severity.upper(),
+        rule.service or "of its check",
+        "not judged yet" if judged else _limit(rule),
+        rule.for_,
+        f"{longest_silence(rule)} s" if rule.outage else "–",
+        ", ".join(sorted(rule.needs)),
+        _runbook(rule),
+    )
+
+
+def _limit(rule: Rule) -> str:
+    found = re.search(r"(==|>=|<|>) \$(threshold|probes)", rule.expr)
+    if found is None:
+        return rule.unit or "always"
+    number = f"{rule.threshold:g}" if found[2] == "threshold" else "all"
+    return f"{found[1]} {number} {rule.unit}".replace("== 0 probe fails", "probe fails").replace(
+        "== 0 scrape fails", "scrape fails"
+    )
+
+
+def _vercel_cells(rule: VercelRule) -> tuple[str, ...]:
+    metric = f"`{rule.errors}` of `{rule.metric}`" if rule.share else f"{rule.aggregation} of `{rule.metric}`"
+    floor = f", from {rule.least} on" if rule.least else ""
+    return (
+        f"`{rule.name}`",
+        rule.severity.upper(),
+        rule.limit + floor,
+        metric,
+        f"`{rule.filter}`",
+        _runbook(rule),
+    )
+
+
+def _runbook(rule: Rule | VercelRule) -> str:
+    return f"[{rule.runbook.replace('-', ' ')}](runbook.md#{rule.runbook})"
 
 
 # --- tables ----------------------------------------------------------------------------------------------
