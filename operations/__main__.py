@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from operations.cli import adopt, releases, review, secrets
+from operations.cli import adopt, features, releases, review, secrets
 from operations.cli.console import err
 from operations.workspace import OperationError
 
@@ -15,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.command()(adopt.adopt)
 app.command()(releases.up)
 app.command()(review.review)
+app.command()(features.features)
 app.command("set")(secrets.set_)
 app.command()(secrets.stamp)
 

@@ -4,7 +4,7 @@ Read-only but for what `operations adopt` must do by hand at Vercel (split a var
 addresses can be pointed elsewhere, which is how the rehearsal answers the same calls.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import requests
@@ -84,6 +84,34 @@ class VercelAccount:
     def delete_variable(self, variable: str) -> None:
         self._api.call("DELETE", f"/v9/projects/{self._project}/env/{variable}", self._team)
 
+    def served(self, domain: str) -> Json | None:
+        """The deployment that a domain points at; None where it points at none, or at one that is gone."""
+        alias = self._api.call("GET", f"/v4/aliases/{domain}", self._team)
+        return self.deployment(str(alias["deploymentId"])) if alias and alias.get("deploymentId") else None
+
+    def deployment(self, id: str) -> Json | None:
+        return self._api.call("GET", f"/v13/deployments/{id}", self._team)
+
+    def deployments(self, target: str) -> list[Json]:
+        """Deployments of a target (`production`, `preview`), newest first."""
+        params = {"projectId": self._project, "target": target, "limit": 100}
+        return list(self._pages("/v6/deployments", "deployments", params))
+
+    def edge_config(self, name: str) -> str | None:
+        """Id of the team's Edge Config of that name."""
+        found: Any = self._api.call("GET", "/v1/edge-config", self._team) or []
+        return next((str(each["id"]) for each in found if each["slug"] == name), None)
+
+    def edge_items(self, edge_config: str) -> dict[str, Any]:
+        """Every item by key, newest values: this address is not cached."""
+        found: Any = self._api.call("GET", f"/v1/edge-config/{edge_config}/items", self._team) or []
+        return {each["key"]: each["value"] for each in found}
+
+    def set_edge_items(self, edge_config: str, items: Mapping[str, str]) -> None:
+        """All in one step. A key never is missing meanwhile."""
+        changes = [{"operation": "upsert", "key": key, "value": value} for key, value in items.items()]
+        self._api.call("PATCH", f"/v1/edge-config/{edge_config}/items", self._team, {"items": changes})
+
     def _pages(self, path: str, name: str, params: Json | None = None) -> Iterator[Json]:
         until: Any = None
         while True:
@@ -117,6 +145,35 @@ class GitHubAccount:
     def rulesets(self, repository: str) -> list[Json]:
         return list(self._pages(f"/repos/{self._owner}/{repository}/rulesets", None))
 
+    def secrets(self, repository: str, environment: str) -> dict[str, str]:
+        """When each secret of an environment was written last (ISO time), by name."""
+        path = f"/repos/{self._owner}/{repository}/environments/{environment}/secrets"
+        return {each["name"]: each["updated_at"] for each in self._pages(path, "secrets")}
+
+    def check_runs(self, repository: str, sha: str) -> list[Json]:
+        """The latest run of each check of a commit."""
+        path = f"/repos/{self._owner}/{repository}/commits/{sha}/check-runs"
+        return list(self._pages(path, "check_runs"))
+
+    def pulls_of(self, repository: str, sha: str) -> list[Json]:
+        """The pull requests that a commit came with."""
+        return list(self._pages(f"/repos/{self._owner}/{repository}/commits/{sha}/pulls", None))
+
+    def open_issues(self, repository: str, label: str) -> list[Json]:
+        path = f"/repos/{self._owner}/{repository}/issues"
+        found = self._pages(path, None, {"labels": label, "state": "open"})
+        return [each for each in found if "pull_request" not in each]
+
+    def comparison(self, repository: str, base: str, head: str) -> Json | None:
+        """What `head` has that `base` has not: `status`, `files` (300 at most). None for unknown commits."""
+        return self._api.call("GET", f"/repos/{self._owner}/{repository}/compare/{base}...{head}")
+
+    def workflow_runs(self, repository: str, file: str, sha: str) -> list[Json] | None:
+        """Runs of a workflow file at a commit; None where there is no such workflow."""
+        path = f"/repos/{self._owner}/{repository}/actions/workflows/{file}/runs"
+        found = self._api.call("GET", path, {"head_sha": sha, "per_page": 100})
+        return None if found is None else list(found["workflow_runs"])
+
     def user_id(self, login: str) -> int | None:
         found = self._api.call("GET", f"/users/{login}")
         return None if found is None else int(found["id"])
@@ -125,10 +182,11 @@ class GitHubAccount:
         found = self._api.call("GET", f"/orgs/{self._owner}/teams/{slug}")
         return None if found is None else int(found["id"])
 
-    def _pages(self, path: str, name: str | None) -> Iterator[Json]:
+    def _pages(self, path: str, name: str | None, params: Json | None = None) -> Iterator[Json]:
         page = 1
         while True:
-            answer: Any = self._api.call("GET", path, {"per_page": 100, "page": page}) or {}
+            query = {**(params or {}), "per_page": 100, "page": page}
+            answer: Any = self._api.call("GET", path, query) or {}
             items = answer.get(name, []) if name and isinstance(answer, dict) else answer
             yield from items
             if len(items) < 100:

@@ -61,11 +61,26 @@ class Workspace:
             read_siblings(self.folder, self.stack),
         )
 
+    def stated(self) -> dict[str, Any]:
+        """The plain keys of the stack file, defaults included; needs neither engine nor passphrase."""
+        for file in read_siblings(self.folder, ""):
+            if file.stack == self.stack:
+                return file.stated
+        raise OperationError(f"{self.stack_file.name} does not exist: mind the spelling of the stack's name")
+
     def resources(self) -> dict[str, str]:
         """Logical name -> type of everything in the stack's state; empty before the first `up`."""
-        state = json.loads(self.pulumi("stack", "export", "--stack", self.stack))
-        found = (state.get("deployment") or {}).get("resources") or []
-        return {r["urn"].split("::")[-1]: r["type"] for r in found if not r.get("delete")}
+        return {name: resource["type"] for name, resource in self.state().items()}
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """Logical name -> resource as the state has it, secrets encrypted; empty before the first `up`."""
+        found = (self.export().get("deployment") or {}).get("resources") or []
+        return {r["urn"].split("::")[-1]: r for r in found if not r.get("delete")}
+
+    def export(self) -> dict[str, Any]:
+        """The stack's state as it is stored. Works while another run holds the lock."""
+        found: dict[str, Any] = json.loads(self.pulumi("stack", "export", "--stack", self.stack))
+        return found
 
     def rewrite(
         self, change: Callable[[dict[str, Any]], None], secrets: Mapping[str, str] | None = None

@@ -11,7 +11,7 @@ from plan.settings import Settings
 from plan.variables import Assignment, Class, Store, assignments, fingerprint_all
 
 WEB: Final = "web"  # logical name of the component
-
+FEATURES: Final = ("battle",)  # kill switches: a key of the stack file each, "on" or "off"
 
 # Settings of the project that a stack file may state under `vercelProject`, with the type each must have.
 # Left out: what other keys own (name, gitRepository, autoAssignCustomDomains, teamId), inline variables
@@ -145,6 +145,11 @@ class WebPlan:
     retention: str | None
 
 
+def edge_config_name(stack: str) -> str:
+    """The Edge Config that holds the stack's kill switches."""
+    return f"paintshare-{stack}"
+
+
 def names(kind: str, *parts: str) -> str:
     """Logical name of a child: `web-KIND-PARTS`."""
     return "-".join((WEB, kind, *parts))
@@ -194,8 +199,8 @@ def web_plan(settings: Settings) -> WebPlan:
             settings.fingerprint_key.get_secret_value(),
             [(v.key, v.value) for v in variables if v.environment == settings.environment and v.value],
         ),
-        edge_config_name=f"paintshare-{settings.stack}",
-        features={"battle": settings.battle},
+        edge_config_name=edge_config_name(settings.stack),
+        features={feature: getattr(settings, feature) for feature in FEATURES},
         retention=settings.deployment_retention or None,
     )
 

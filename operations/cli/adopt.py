@@ -5,8 +5,7 @@ from datetime import date
 import typer
 
 from operations import adopt as adoption
-from operations.accounts import GitHubAccount, VercelAccount
-from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, out
+from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, github_of, out, vercel_of
 from operations.workspace import OperationError
 from plan.preflight import blocking_for_adoption
 
@@ -19,13 +18,10 @@ def adopt(stack: Stack, rehearsal: Rehearsal = False, yes: Yes = False) -> None:
         if blocking:
             raise OperationError("\n".join(f"{p.key}: {p.text}\n  -> {p.fix}" for p in blocking))
         settings = loaded.settings
-        vercel = VercelAccount(
-            workspace.env.get("VERCEL_API_TOKEN"),
-            settings.vercel_team,
-            settings.vercel_project_id,
-            vercel_url,
+        vercel, github = (
+            vercel_of(workspace, vercel_url, settings),
+            github_of(workspace, github_url, settings),
         )
-        github = GitHubAccount(workspace.env.get("GITHUB_TOKEN"), settings.github_owner, github_url)
         found = adoption.inspect(settings, workspace.resources(), vercel, github)
         _show(found, leaving=sorted(set(settings.adopt) - set(found.ids)))
         if not yes and not typer.confirm("Write this to the stack file?"):

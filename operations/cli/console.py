@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from operations.accounts import GITHUB_URL, VERCEL_URL
+from operations.accounts import GITHUB_URL, VERCEL_URL, GitHubAccount, VercelAccount
 from operations.workspace import Workspace
+from plan.settings import Settings
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -63,3 +64,12 @@ def accounts_of(stack: str, rehearsal: bool) -> Iterator[tuple[Workspace, str, s
 
     with AccountApi(Path(account)) as api:
         yield workspace, api.vercel_url, api.github_url
+
+
+def vercel_of(workspace: Workspace, url: str, settings: Settings) -> VercelAccount:
+    token = workspace.env.get("VERCEL_API_TOKEN")
+    return VercelAccount(token, settings.vercel_team, settings.vercel_project_id, url)
+
+
+def github_of(workspace: Workspace, url: str, settings: Settings) -> GitHubAccount:
+    return GitHubAccount(workspace.env.get("GITHUB_TOKEN"), settings.github_owner, url)

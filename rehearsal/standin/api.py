@@ -29,8 +29,8 @@ _CIPHERTEXT: Final = "eyJ2IjoidjIifQ=="  # what an undecrypted value looks like;
 class AccountApi:
     """Both APIs of one account file, while the `with` block lasts.
 
-    `vercel_url` and `github_url` stand for https://api.vercel.com and https://api.github.com. Tokens
-    default to the demo account's.
+    `vercel_url`, `github_url` and `edge_config_url` stand for https://api.vercel.com,
+    https://api.github.com and https://edge-config.vercel.com. Tokens default to the demo account's.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class AccountApi:
         self._thread.start()
         base = f"http://127.0.0.1:{self._server.server_port}"
         self.vercel_url, self.github_url = f"{base}/vercel", f"{base}/github"
+        self.edge_config_url = f"{base}/edge-config"
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -98,18 +99,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def _answer(self, service: str, path: str, query: Query, body: Any) -> Answer:
-        if service not in self.tokens:
+        if service not in _ROUTES:
             raise ServiceError(404, "not_found", f"no service {service}")
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         reader = service == "github" and token == demo.GITHUB_READ_TOKEN
-        if token != self.tokens[service] and not reader:
+        # A reader of an Edge Config has a token of its own, in the query.
+        if service in self.tokens and token != self.tokens[service] and not reader:
             raise ServiceError(401, "unauthorized", "Bad credentials")
         if reader and self.command != "GET":  # as a job's token in a pull request from a fork
             raise ServiceError(403, "forbidden", "Resource not accessible by integration")
         for method, pattern, handler in _ROUTES[service]:
             match = re.fullmatch(pattern, path)
             if method == self.command and match:
-                account = Account(self.path_of_account, service)
+                account = Account(self.path_of_account, "vercel" if service == "edge-config" else service)
                 try:
                     with account.transaction():
                         return handler(account, query, body, *map(unquote, match.groups()))
@@ -439,6 +441,68 @@ def _promote(account: Account, query: Query, _: Any, name: str, id: str) -> Answ
     return 201, {}
 
 
+def _edge_config(account: Account, query: Query, id: str) -> Document:
+    found = account.get("edgeConfig", id)
+    if found is None or found["teamId"] != _team(account, query):
+        raise ServiceError(404, "not_found", f"Edge Config {id} not found")
+    return found
+
+
+def _get_edge_configs(account: Account, query: Query, _: Any) -> Answer:
+    """Every one of the team, not paged. What the provider calls a name is the slug."""
+    return 200, [
+        {
+            "id": id,
+            "slug": config["name"],
+            "ownerId": config["teamId"],
+            "itemCount": len(account.find("edgeConfigItem", edgeConfigId=id)),
+            "createdAt": config["createdAt"],
+            "updatedAt": config["updatedAt"],
+        }
+        for id, config in account.find("edgeConfig", teamId=_team(account, query))
+    ]
+
+
+def _get_edge_items(account: Account, query: Query, _: Any, id: str) -> Answer:
+    _edge_config(account, query, id)
+    items = [
+        {"key": item["key"], "value": item["value"], "edgeConfigId": id, "updatedAt": item["updatedAt"]}
+        for _, item in account.find("edgeConfigItem", edgeConfigId=id)
+    ]
+    return 200, items
+
+
+def _patch_edge_items(account: Account, query: Query, body: Any, id: str) -> Answer:
+    """All operations of one request or none (REST, update-edge-config-items-in-batch)."""
+    _edge_config(account, query, id)
+    for change in body["items"]:
+        operation, key = change["operation"], change["key"]
+        if not re.fullmatch(r"[\w-]{1,256}", key):
+            raise ServiceError(400, "bad_request", f"{key!r} is no key of an item")
+        place = f"{id}/{key}"
+        exists = account.get("edgeConfigItem", place) is not None
+        if operation not in ("create", "update", "upsert", "delete"):
+            raise ServiceError(400, "bad_request", f"{operation!r} is no operation")
+        if (operation == "create") == exists and operation != "upsert":
+            raise ServiceError(*((409, "conflict") if exists else (404, "not_found")), f"item {key}")
+        if operation == "delete":
+            account.delete("edgeConfigItem", place)
+            continue
+        item = {"edgeConfigId": id, "key": key, "value": change["value"], "updatedAt": vercel.now()}
+        account.put("edgeConfigItem", place, item)
+    return 200, {"status": "ok"}
+
+
+def _read_edge_item(account: Account, query: Query, _: Any, id: str, key: str) -> Answer:
+    """What a running reader asks (`edge-config.vercel.com`): by the token of a connection string."""
+    if not account.find("edgeConfigToken", edgeConfigId=id, token=query.get("token")):
+        raise ServiceError(401, "unauthorized", "the token does not fit the Edge Config")
+    item = account.get("edgeConfigItem", f"{id}/{key}")
+    if item is None:
+        raise ServiceError(404, "edge_config_item_not_found", f"item {key} not found")
+    return 200, item["value"]
+
+
 def _get_team(account: Account, _: Query, __: Any, name: str) -> Answer:
     for id, team in account.find("team"):
         if name in (id, team["slug"]):
@@ -758,6 +822,99 @@ def _delete_comment(account: Account, _: Query, __: Any, owner: str, name: str, 
     return 204, None
 
 
+def _commit(account: Account, owner: str, name: str, sha: str) -> Document:
+    """A commit of the repository; its document names its parent and the files it changed."""
+    _repository(account, owner, name)
+    found = account.get("commit", f"{name}:{sha}")
+    if found is None:
+        raise ServiceError(422, "unprocessable", f"No commit found for SHA: {sha}")
+    return found
+
+
+def _get_check_runs(account: Account, query: Query, _: Any, owner: str, name: str, sha: str) -> Answer:
+    """The latest run of each name."""
+    _commit(account, owner, name, sha)
+    found = [
+        {
+            "id": int(id),
+            "head_sha": sha,
+            "name": run["name"],
+            "status": run["status"],
+            "conclusion": run["conclusion"],
+            "html_url": f"https://github.com/{owner}/{name}/runs/{id}",
+        }
+        for id, run in account.find("checkRun", repository=name, sha=sha)
+    ]
+    return _wrapped("check_runs", found, query)
+
+
+def _get_pulls_of_commit(account: Account, query: Query, _: Any, owner: str, name: str, sha: str) -> Answer:
+    _commit(account, owner, name, sha)
+    found = [
+        {
+            "number": int(id),
+            "state": "closed",
+            "merged_at": pull["merged_at"],
+            "merge_commit_sha": pull["merge_commit_sha"],
+            "head": {"sha": pull["head_sha"]},
+        }
+        for id, pull in account.find("pull", repository=name, merge_commit_sha=sha)
+    ]
+    return 200, _Page(found, query, list)
+
+
+def _get_comparison(
+    account: Account, _: Query, __: Any, owner: str, name: str, base: str, head: str
+) -> Answer:
+    """Files that the commits after `base` changed. Histories are straight lines here."""
+    for sha in (base, head):
+        if account.get("commit", f"{name}:{sha}") is None:
+            raise _not_found()
+
+    def line(sha: str | None) -> list[str]:
+        found = []
+        while sha:
+            found.append(sha)
+            sha = _commit(account, owner, name, sha).get("parent")
+        return found
+
+    ahead = [sha for sha in line(head) if sha not in line(base)]
+    behind = [sha for sha in line(base) if sha not in line(head)]
+    status = {(0, 0): "identical", (1, 0): "ahead", (0, 1): "behind", (1, 1): "diverged"}
+    files: dict[str, Document] = {}
+    for sha in reversed(ahead):
+        for file in _commit(account, owner, name, sha).get("files", []):
+            files[file["filename"]] = file
+    return 200, {
+        "status": status[bool(ahead), bool(behind)],
+        "ahead_by": len(ahead),
+        "behind_by": len(behind),
+        "total_commits": len(ahead),
+        "files": list(files.values())[:300],
+    }
+
+
+def _get_workflow_runs(account: Account, query: Query, _: Any, owner: str, name: str, file: str) -> Answer:
+    _repository(account, owner, name)
+    path = f".github/workflows/{file}"
+    found = [
+        {
+            "id": int(id),
+            "name": run["name"],
+            "path": path,
+            "head_sha": run["head_sha"],
+            "status": run["status"],
+            "conclusion": run["conclusion"],
+        }
+        for id, run in account.find("workflowRun", repository=name, path=path)
+        if query.get("head_sha", run["head_sha"]) == run["head_sha"]
+        and query.get("status") in (None, run["status"], run["conclusion"])
+    ]
+    if not account.find("workflowRun", repository=name, path=path):
+        raise _not_found()
+    return _wrapped("workflow_runs", found, query)
+
+
 _Route = tuple[str, str, Callable[..., Answer]]
 _R: Final = r"/repos/([^/]+)/([^/]+)"
 _P: Final = r"/v\d+/projects/([^/]+)"
@@ -776,7 +933,11 @@ _ROUTES: Final[dict[str, tuple[_Route, ...]]] = {
         ("GET", r"/v\d+/deployments/([^/]+)", _get_deployment),
         ("GET", r"/v\d+/aliases/([^/]+)", _get_alias),
         ("GET", r"/v\d+/teams/([^/]+)", _get_team),
+        ("GET", r"/v\d+/edge-config", _get_edge_configs),
+        ("GET", r"/v\d+/edge-config/([^/]+)/items", _get_edge_items),
+        ("PATCH", r"/v\d+/edge-config/([^/]+)/items", _patch_edge_items),
     ),
+    "edge-config": (("GET", r"/([^/]+)/item/([^/]+)", _read_edge_item),),
     "github": (
         ("GET", r"/users/([^/]+)", _get_user),
         ("GET", r"/orgs/([^/]+)/teams/([^/]+)", _get_github_team),
@@ -794,5 +955,9 @@ _ROUTES: Final[dict[str, tuple[_Route, ...]]] = {
         ("POST", _R + r"/issues/(\d+)/comments", _post_comment),
         ("PATCH", _R + r"/issues/comments/(\d+)", _patch_comment),
         ("DELETE", _R + r"/issues/comments/(\d+)", _delete_comment),
+        ("GET", _R + "/commits/([^/]+)/check-runs", _get_check_runs),
+        ("GET", _R + "/commits/([^/]+)/pulls", _get_pulls_of_commit),
+        ("GET", _R + "/compare/([^/.]+)\\.\\.\\.([^/.]+)", _get_comparison),
+        ("GET", _R + "/actions/workflows/([^/]+)/runs", _get_workflow_runs),
     ),
 }

@@ -5,6 +5,8 @@ each with its source: FACTS (seen with the real plugin 6.15.0), a file of its pr
 library or a page of GitHub's documentation. Documents of the account, by kind and id: repository NAME
 (visibility, plan, owner?), environment REPO:NAME, policy ID, secret and variable REPO:ENV:NAME (REPO:NAME
 without environment), ruleset ID, user ID, team ID (with `name`). Secrets keep their value there for tests.
+Of the app's history: commit REPO:SHA (parent, files), checkRun ID, pull NUMBER, issue REPO#NUMBER,
+workflowRun ID.
 """
 
 import os

@@ -8,6 +8,7 @@ unprotected environments that Vercel's integration makes. Ids of hand-made objec
 from pathlib import Path
 from typing import Final
 
+from plan.protection import APP_CHECKS
 from rehearsal import demo
 from rehearsal.standin import vercel
 from rehearsal.standin.account import Account, new_id
@@ -97,6 +98,7 @@ def _seed_github(account: Account) -> None:
     for repository in (demo.APP_REPOSITORY, demo.INFRA_REPOSITORY):
         document = {"owner": demo.GITHUB_OWNER, "visibility": "public", "plan": "team"}
         account.put("repository", repository, {**document, "defaultBranch": "main"})
+    _seed_commits(account)
     user, team = demo.REVIEWER_USER, demo.REVIEWER_TEAM
     account.put("user", str(user["id"]), {"login": user["user"]})
     account.put("team", str(team["id"]), {"name": team["team"], "slug": team["team"]})
@@ -108,3 +110,18 @@ def _seed_github(account: Account) -> None:
             f"{demo.APP_REPOSITORY}:{name}",
             {**environment, **protection, "deploymentBranchPolicy": None},
         )
+
+
+def _seed_commits(account: Account) -> None:
+    """The releases as one line of commits, each with its checks green."""
+    parent = None
+    for number, sha in enumerate(demo.RELEASES, 1):
+        files = [{"filename": f"app/page-{number}.tsx", "status": "modified", "patch": "@@ -1 +1 @@"}]
+        document = {"repository": demo.APP_REPOSITORY, "parent": parent, "files": files}
+        account.put("commit", f"{demo.APP_REPOSITORY}:{sha}", document)
+        for place, name in enumerate(APP_CHECKS, 1):
+            run = {"name": name, "status": "completed", "conclusion": "success"}
+            account.put(
+                "checkRun", str(number * 100 + place), {"repository": demo.APP_REPOSITORY, "sha": sha, **run}
+            )
+        parent = sha
