@@ -59,6 +59,8 @@ def carry_out(
             plan = engine.preview(draft.path, targets, refresh=refresh)
         show(plan)
         if not plan.changes and not draft.changes:
+            if refresh:  # what was read belongs into the state, or the next preview shows it again
+                engine.up(edit.subject, targets, refresh=True)
             return False
         confirm(question, yes=yes)
         engine.ensure_unlocked()

@@ -1,8 +1,15 @@
 """The course of a verb on the real engine: previewed, asked, recorded in git, applied."""
 
+import os
+import signal
 import subprocess
+import sys
 
-from tests.harness import RehearsalHome
+import yaml
+
+from rehearsal.docker_engine import processes
+from rehearsal.home import CLONE
+from tests.harness import TIMEOUT, RehearsalHome
 
 
 def log(home: RehearsalHome, *options: str) -> list[str]:
@@ -52,4 +59,71 @@ def test_what_preflight_refuses_is_said_once_and_nothing_is_recorded(applied_hom
 
     assert refused.text.count("is no full git SHA") == 1
     assert "pulumi config set release" in refused.text
+    assert log(applied_home) == before
+
+
+def test_a_create_whose_answer_was_lost_is_adopted_by_up_itself_and_its_import_id_is_gone_afterwards(
+    applied_home: RehearsalHome,
+) -> None:
+    vercel = applied_home.account("vercel")
+    with vercel.transaction():
+        vercel.put("fault", "1", {"verb": "create", "kind": "ProjectEnvironmentVariable", "lost": True})
+    applied_home.operations(
+        "set", "PREVIEW_SENTRY_DSN", "--stack", "staging", stdin="https://p@sentry.example/9"
+    ).ok()
+    said = applied_home.operations("up", "--stack", "staging", "--yes").ok()
+
+    assert "adopt" in said.stdout
+    found = vercel.find("variable", key="SENTRY_DSN", targets=["preview"])
+    assert [variable["value"] for _, variable in found] == ["https://p@sentry.example/9"]
+    assert "adopt" not in yaml.safe_load(applied_home.home.stack_file("staging").read_text())["config"]
+    applied_home.pulumi("preview", "-s", "staging", "--expect-no-changes").ok()
+
+
+def test_after_a_killed_run_up_frees_the_lock_of_a_process_that_is_gone_and_applies(
+    applied_home: RehearsalHome,
+) -> None:
+    vercel = applied_home.account("vercel")
+    with vercel.transaction():
+        vercel.put("fault", "1", {"verb": "create", "kind": "ProjectEnvironmentVariable", "hang": 60})
+    applied_home.operations(
+        "set", "PREVIEW_SENTRY_DSN", "--stack", "staging", stdin="https://p@sentry.example/9"
+    ).ok()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "operations", "up", "--stack", "staging", "--yes"],
+        env=applied_home.home.env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True, cwd=CLONE,
+    )  # fmt: skip
+    assert processes.wait_until(lambda: vercel.find("fault") == [], TIMEOUT)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+    assert "--yes" in applied_home.operations("up", "--stack", "staging").failed().text
+    said = applied_home.operations("up", "--stack", "staging", "--yes").ok()
+    assert "the lock of a killed run is left" in said.stderr
+    assert "creates that never answered: web-variable-SENTRY_DSN-preview" in said.stderr
+    found = vercel.find("variable", key="SENTRY_DSN", targets=["preview"])
+    assert [variable["value"] for _, variable in found] == ["https://p@sentry.example/9"]
+    assert not applied_home.export("staging")["deployment"].get("pending_operations")
+    applied_home.pulumi("preview", "-s", "staging", "--expect-no-changes").ok()
+
+
+def test_while_somebody_runs_the_other_is_told_who_and_changes_nothing(applied_home: RehearsalHome) -> None:
+    vercel = applied_home.account("vercel")
+    with vercel.transaction():
+        vercel.put("fault", "1", {"verb": "update", "kind": "ProjectEnvironmentVariable", "hang": 25})
+    applied_home.operations(
+        "set", "SENTRY_DSN", "--stack", "staging", stdin="https://p@sentry.example/9"
+    ).ok()
+    command = ["pulumi", "up", "-s", "staging", "--yes", "--skip-preview", "--non-interactive"]
+    with subprocess.Popen(
+        command, env=applied_home.home.env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        assert processes.wait_until(lambda: vercel.find("fault") == [], TIMEOUT)
+        before = log(applied_home)
+        refused = applied_home.operations("up", "--stack", "staging", "--yes").failed()
+        output, _ = running.communicate(timeout=TIMEOUT)
+
+    assert running.returncode == 0, output
+    assert f"(process {running.pid})" in refused.stderr
     assert log(applied_home) == before
