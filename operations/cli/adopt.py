@@ -5,7 +5,7 @@ from datetime import date
 import typer
 
 from operations import adopt as adoption
-from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, github_of, out, vercel_of
+from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, github_account, out, vercel_account
 from operations.workspace import OperationError
 from plan.preflight import blocking_for_adoption
 
@@ -19,8 +19,8 @@ def adopt(stack: Stack, rehearsal: Rehearsal = False, yes: Yes = False) -> None:
             raise OperationError("\n".join(f"{p.key}: {p.text}\n  -> {p.fix}" for p in blocking))
         settings = loaded.settings
         vercel, github = (
-            vercel_of(workspace, vercel_url, settings),
-            github_of(workspace, github_url, settings),
+            vercel_account(workspace, vercel_url, settings),
+            github_account(workspace, github_url, settings),
         )
         found = adoption.inspect(settings, workspace.resources(), vercel, github)
         _show(found, leaving=sorted(set(settings.adopt) - set(found.ids)))

@@ -66,10 +66,10 @@ def accounts_of(stack: str, rehearsal: bool) -> Iterator[tuple[Workspace, str, s
         yield workspace, api.vercel_url, api.github_url
 
 
-def vercel_of(workspace: Workspace, url: str, settings: Settings) -> VercelAccount:
+def vercel_account(workspace: Workspace, url: str, settings: Settings) -> VercelAccount:
     token = workspace.env.get("VERCEL_API_TOKEN")
     return VercelAccount(token, settings.vercel_team, settings.vercel_project_id, url)
 
 
-def github_of(workspace: Workspace, url: str, settings: Settings) -> GitHubAccount:
+def github_account(workspace: Workspace, url: str, settings: Settings) -> GitHubAccount:
     return GitHubAccount(workspace.env.get("GITHUB_TOKEN"), settings.github_owner, url)

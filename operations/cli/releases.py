@@ -9,7 +9,16 @@ import typer
 from rich.markup import escape
 
 from operations import recover, serving
-from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, err, github_of, out, vercel_of
+from operations.cli.console import (
+    Rehearsal,
+    Stack,
+    Yes,
+    accounts_of,
+    err,
+    github_account,
+    out,
+    vercel_account,
+)
 from operations.cli.course import Edit, carry_out, confirm
 from operations.engine import Engine
 from operations.recover import Recovery
@@ -58,8 +67,8 @@ def _recovery(stack: str, rehearsal: bool) -> Iterator[Recovery]:
             workspace=workspace,
             engine=Engine(workspace),
             settings=settings,
-            vercel=vercel_of(workspace, vercel_url, settings),
-            github=github_of(workspace, github_url, settings),
+            vercel=vercel_account(workspace, vercel_url, settings),
+            github=github_account(workspace, github_url, settings),
         )
 
 
