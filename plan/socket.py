@@ -35,13 +35,17 @@ def service_name(stack: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class HealthGate:
-    """When a task counts as healthy. A hanging `/healthz` fails after `timeout` x `retries`."""
+    """When a task counts as healthy. A hanging `/healthz` fails after (`interval` + `timeout`) x `retries`.
+
+    The probe starts a Node process: on a host that is short of CPU it takes longer than 2 s, and a tight
+    time-out would kill every task just when players need them (seen: replicas restarted for ever).
+    """
 
     path: str = "/healthz"
     interval: str = "2s"
-    timeout: str = "2s"
+    timeout: str = "10s"
     retries: int = 3
-    start_period: str = "10s"
+    start_period: str = "20s"
 
 
 @dataclass(frozen=True, kw_only=True)
