@@ -53,7 +53,11 @@ def socket_host(settings: Settings) -> DockerHost:
 
 
 def monitor_host(settings: Settings) -> DockerHost:
-    """The host of the stack's monitor."""
+    """The host of the stack's monitor. While none is named, the socket host: a provider needs an address, and
+    nothing is declared on it.
+    """
+    if not settings.monitor_host:
+        return socket_host(settings)
     return DockerHost(
         address=settings.monitor_host,
         ca=settings.monitor_host_ca,

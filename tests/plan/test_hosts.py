@@ -80,3 +80,8 @@ def test_no_secret_is_visible_in_the_text_of_a_host() -> None:
     file = _private()
     file.set_secret("SOCKET_HOST_KEY", "the-key")
     assert not any(secret in repr(hosts.socket_host(file.settings())) for secret in ("the-key", "the-robots"))
+
+
+def test_while_no_monitor_is_named_its_provider_has_the_socket_hosts_address() -> None:
+    settings = staging().settings()
+    assert hosts.monitor_host(settings) == hosts.socket_host(settings)
