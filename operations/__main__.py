@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from operations.cli import adopt, features, releases, review, secrets
+from operations.cli import adopt, features, hosts, releases, review, secrets
 from operations.cli.console import err
 from operations.workspace import OperationError
 
@@ -16,6 +16,7 @@ app.command()(adopt.adopt)
 app.command()(releases.up)
 app.command()(review.review)
 app.command()(features.features)
+app.command()(hosts.prune)
 app.command("set")(secrets.set_)
 app.command()(secrets.stamp)
 

@@ -11,7 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
+
+import docker.errors  # type: ignore[import-untyped]
 
 from operations import docker_client
 from operations.docker_client import Engine, Material
@@ -89,8 +92,19 @@ class Running:
         return f"{self.service}: {self.image}, {self.healthy} of {self.desired} healthy{update}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class LocalImage:
+    """An image on one node. `names` are all references under which it could be removed."""
+
+    id: str
+    names: tuple[str, ...]
+    digests: frozenset[str]
+    size: int  # bytes; layers that others share included
+    created: int  # seconds since 1970
+
+
 class Host:
-    """One Docker host that answers as a manager of a swarm. Every method raises OperationError."""
+    """One Docker host, connected. Every method raises OperationError."""
 
     def __init__(self, access: DockerHost, engine: Engine) -> None:
         self.access = access
@@ -137,16 +151,74 @@ class Host:
                 raise OperationError(f"{release} did not settle within {patience:.0f} s. {running.text}")
             time.sleep(_POLL)
 
+    def used(self) -> dict[str, str]:
+        """Digests of images that something uses, with what: a service, now or before its last update."""
+        found: dict[str, str] = {}
+        with _explained(self.access):
+            for service in self._engine.services():
+                for spec, when in ((service["Spec"], "runs in"), (service.get("PreviousSpec"), "N-1 of")):
+                    if spec and (digest := _image(spec["TaskTemplate"]).digest):
+                        found.setdefault(digest, f"{when} {service['Spec']['Name']}")
+        return found
+
+    def ran(self, service: str) -> list[str]:
+        """Digests that tasks of the service ran, newest first. Swarm remembers a few tasks a replica."""
+        with _explained(self.access):
+            if not any(s["Spec"]["Name"] == service for s in self._engine.services()):
+                return []
+            tasks = self._engine.tasks(filters={"service": service})
+        newest = sorted(tasks, key=lambda task: str(task["CreatedAt"]), reverse=True)
+        return [image.digest for image in (_image(task["Spec"]) for task in newest) if image.digest]
+
+    def images(self, name: str | None) -> list[LocalImage]:
+        """The images on this node that are called `name` (without tag), or all of them; newest first."""
+        with _explained(self.access):
+            listed = self._engine.images()
+        found = []
+        for image in listed:
+            named = [*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())]
+            names = [each for each in named if "<none>" not in each]
+            mine = [n for n in names if name is None or Image.parse(n).name == name]
+            if mine or name is None:
+                digests = frozenset(d for n in names if (d := Image.parse(n).digest))
+                found.append(
+                    LocalImage(
+                        id=image["Id"], names=tuple(mine), digests=digests,
+                        size=image["Size"], created=image["Created"],
+                    )
+                )  # fmt: skip
+        return sorted(found, key=lambda image: image.created, reverse=True)
+
+    def remove(self, name: str) -> bool:
+        """Remove one name of an image, and with its last one the image. False where it is in use."""
+        with _explained(self.access):
+            try:
+                self._engine.remove_image(name)
+            except docker.errors.APIError as error:
+                if error.status_code == HTTPStatus.NOT_FOUND:
+                    return True  # the last tag takes the digests with it
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+                return False
+        return True
+
+    def nodes(self) -> list[str]:
+        """Host names of the swarm's nodes; the node that was asked comes first."""
+        with _explained(self.access):
+            me = self._engine.info()["Name"]
+            names = [node["Description"]["Hostname"] for node in self._engine.nodes()]
+        return sorted(names, key=lambda each: (each != me, each))
+
 
 @contextmanager
-def connected(access: DockerHost, timeout: float = TIMEOUT) -> Iterator[Host]:
-    """The host, connected. Raises OperationError where it does not answer or manages no swarm."""
+def connected(access: DockerHost, timeout: float = TIMEOUT, *, manager: bool = True) -> Iterator[Host]:
+    """The host, connected. Raises OperationError where it does not answer, or manages no swarm and has to."""
     with _explained(access):
         engine = docker_client.connect(access.address, _material(access), timeout)
     try:
         with _explained(access):
             swarm = engine.info()["Swarm"]
-        if swarm["LocalNodeState"] != "active" or not swarm["ControlAvailable"]:
+        if manager and (swarm["LocalNodeState"] != "active" or not swarm["ControlAvailable"]):
             raise OperationError(
                 f"the engine at {access.address} is no manager of a swarm; on that host: docker swarm init"
             )
@@ -169,7 +241,9 @@ def _explained(access: DockerHost) -> Iterator[None]:
         explained = docker_client.explain(error, access.address)
         if explained is None:
             raise
-        raise OperationError(explained[2]) from None
+        message = explained[2]
+        where = "" if access.address in message else f"{access.address}: "
+        raise OperationError(where + message) from None
 
 
 def _running(service: Mapping[str, Any], tasks: list[dict[str, Any]]) -> Running:

@@ -4,6 +4,7 @@ Where the folder is no git work tree, or git ignores the file, nothing is record
 """
 
 import getpass
+import re
 import socket
 import subprocess
 from datetime import UTC, datetime
@@ -28,6 +29,19 @@ def commit(workspace: Workspace, subject: str) -> str | None:
     _said(workspace, "add", "--", name)
     _said(workspace, "commit", "--quiet", "--only", "-m", subject, "-m", who, "--", name)
     return _said(workspace, "rev-parse", "--short", "HEAD")
+
+
+def socket_digests(workspace: Workspace, stack: str) -> list[str]:
+    """Digests of socket images that the stack file of `stack` ever named, newest first, by git's history.
+
+    What a shallow clone lacks, or a folder that is no work tree, is not known: the list is short or empty.
+    """
+    log = _git(workspace, "log", "--patch", "--unified=0", "--format=", "--", f"Pulumi.{stack}.yaml")
+    return re.findall(
+        r"^\+\s*paintshare:(?:socketDigest|previousSocketDigest):\s*['\"]?(sha256:[0-9a-f]{64})",
+        log.stdout if log.returncode == 0 else "",
+        re.MULTILINE,
+    )
 
 
 def _said(workspace: Workspace, *arguments: str) -> str:

@@ -67,6 +67,11 @@ class Engine:
         return f"unix://{self.short / 'docker.sock'}"
 
     @property
+    def tls_host(self) -> str:
+        """Its second address, where a folder `tls` with ca.pem, cert.pem and key.pem lies in its folder."""
+        return f"tcp://{self.address}:2376"
+
+    @property
     def address(self) -> str:
         """Where the machine reaches published ports, and other nodes the swarm."""
         return str(self._addresses[2])
@@ -192,13 +197,27 @@ def _settings_file(folder: Path) -> Path:
 
 def _settings(engine: Engine) -> dict[str, Any]:
     return {
-        "hosts": [engine.host],
+        **_transports(engine),
         "data-root": str(engine.short / "data"),
         "exec-root": str(engine.short / "run"),
         "pidfile": str(engine.short / "docker.pid"),
         # Named, because dockerd would use a containerd of the system, with somebody else's containers in it.
         "containerd": str(engine.short / "containerd.sock"),
         "log-opts": {"max-size": "10m", "max-file": "2"},
+    }
+
+
+def _transports(engine: Engine) -> dict[str, Any]:
+    """The unix socket; with a folder `tls` also TLS, for whoever has a certificate of its authority."""
+    material = engine.folder / "tls"
+    if not material.is_dir():
+        return {"hosts": [engine.host]}
+    return {
+        "hosts": [engine.host, engine.tls_host],
+        "tlsverify": True,
+        "tlscacert": str(material / "ca.pem"),
+        "tlscert": str(material / "cert.pem"),
+        "tlskey": str(material / "key.pem"),
     }
 
 
