@@ -429,6 +429,19 @@ HAZARDS: Final[dict[str, str]] = {
     "owner-unset": "test_the_providers_get_team_and_owner_from_the_stack_file",
     "tag-moved": "test_a_tag_may_not_be_moved_and_demands_no_check",
     "tag-needs-checks": "test_a_tag_demands_no_checks_because_a_merge_commit_has_none",
+    "open-docker-port": "test_a_mistake_is_named_by_its_key_with_the_command_that_mends_it",
+    "context-wins": "test_an_environment_that_would_win_over_the_stack_file_is_refused",
+    "login-change-replaces": "test_credentials_of_the_registry_show_as_a_label_of_the_service_alone",
+    "login-kept-by-swarm": "test_a_rotated_password_reaches_the_swarm_without_restarting_a_task",
+    "update-called-completed": (
+        "test_a_service_is_seen_as_it_runs_through_a_good_rollout_and_one_that_is_rolled_back"
+    ),
+    "state-after-rollback": (
+        "test_a_service_is_seen_as_it_runs_through_a_good_rollout_and_one_that_is_rolled_back"
+    ),
+    "pruning-takes-the-way-back": (
+        "test_after_a_pruning_each_stack_goes_back_to_its_n_1_with_the_registry_stopped"
+    ),
     "token-in-state": "test_the_tokens_are_nowhere_in_the_state",
     "secret-in-the-clear": "test_a_mistake_gives_one_error_block_and_touches_nothing",
     "secret-map": "test_only_optional_keys_of_preview_have_a_stack_file_key_of_their_own",
