@@ -35,6 +35,7 @@ _PROGRAMS: Final = (
     "iptables",
 )
 _SHORT: Final = Path("/run/paintshare")
+_CGROUPS: Final = Path("/sys/fs/cgroup")
 _NAMESPACES: Final = Path("/run/netns")  # where ip-netns(8) keeps them
 # For tests of networks (RFC 2544), so that no network in use has it: a link of two addresses for each engine.
 _LINKS: Final = ipaddress.ip_network("198.18.0.0/15")
@@ -179,6 +180,7 @@ def _bring_up(
 ) -> None:
     _mount(engine)
     _add_namespace(engine)
+    _weigh(engine)
     _connect(engine, first, beside)
     _start(engine, environment)
     _join_swarm(engine, first)
@@ -204,6 +206,7 @@ def _settings(engine: Engine) -> dict[str, Any]:
         # Named, because dockerd would use a containerd of the system, with somebody else's containers in it.
         "containerd": str(engine.short / "containerd.sock"),
         "log-opts": {"max-size": "10m", "max-file": "2"},
+        "cgroup-parent": f"/{_group(engine)}",
     }
 
 
@@ -219,6 +222,35 @@ def _transports(engine: Engine) -> dict[str, Any]:
         "tlscert": str(material / "cert.pem"),
         "tlskey": str(material / "key.pem"),
     }
+
+
+def _group(engine: Engine) -> str:
+    """The control group below which the engine's containers are."""
+    return f"paintshare-{engine.id}"
+
+
+def _weigh(engine: Engine) -> None:
+    """Let the containers count as some processes, not as a single one, where processors are short.
+
+    All of Docker's containers together weigh as much as one process otherwise, and on a machine that is busy
+    building, health checks of sound tasks time out (seen: each of them was replaced again and again).
+    """
+    for group, file, weight in (
+        (_CGROUPS / "cpu" / _group(engine), "cpu.shares", 10 * 1024),  # version 1: a process has 1024
+        (_CGROUPS / _group(engine), "cpu.weight", 10 * 100),  # version 2: 100
+    ):
+        if (group.parent / "cgroup.procs").exists():
+            group.mkdir(exist_ok=True)
+            if (group / file).exists():
+                (group / file).write_text(str(weight))
+
+
+def _unweigh(engine: Engine) -> None:
+    """Remove the control groups, of every hierarchy, from the innermost on. One in use stays."""
+    for top in (*_CGROUPS.glob(f"*/{_group(engine)}"), _CGROUPS / _group(engine)):
+        for folder, _, _ in os.walk(top, topdown=False):
+            with contextlib.suppress(OSError):
+                Path(folder).rmdir()
 
 
 def _containerd_settings(engine: Engine) -> str:
@@ -334,6 +366,7 @@ def _clean(engine: Engine) -> None:
         _ip(f"link delete {engine.link}")
     if engine.namespace.exists():
         _ip(f"netns delete {engine.namespace.name}")
+    _unweigh(engine)
     for name in ("docker.pid", "docker.sock", "containerd.sock", "containerd.sock.ttrpc"):
         (engine.folder / name).unlink(missing_ok=True)
 

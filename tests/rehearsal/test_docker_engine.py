@@ -210,6 +210,25 @@ def test_a_killed_engine_comes_back_with_its_services_and_without_the_old_tasks(
         service.remove()
 
 
+def groups_of(engine: Engine) -> list[Path]:
+    """Its control groups, one a hierarchy (a single one in version 2)."""
+    found = Path("/sys/fs/cgroup")
+    return [*found.glob(f"*/paintshare-{engine.id}"), *found.glob(f"paintshare-{engine.id}")]
+
+
+def test_the_containers_of_an_engine_weigh_more_than_one_process(
+    shared: Engine, client: docker.DockerClient, caddy: images.ImageRef
+) -> None:
+    """Or else all of Docker's containers together do, and starve on a busy machine."""
+    service = respond(client, caddy, "weighed")
+    try:
+        eventually(lambda: tasks(service))
+        weights = [group / name for group in groups_of(shared) for name in ("cpu.shares", "cpu.weight")]
+        assert [int(file.read_text()) for file in weights if file.exists()] in ([10_240], [1_000])
+    finally:
+        service.remove()
+
+
 def test_stop_leaves_nothing_behind_but_the_data_and_other_engines(shared: Engine, folder: Path) -> None:
     engine = docker_engine.ensure(folder)
     with contextlib.closing(engine.client()) as client:
@@ -225,6 +244,7 @@ def test_stop_leaves_nothing_behind_but_the_data_and_other_engines(shared: Engin
     assert not Path("/sys/class/net", engine.link).exists()
     assert not engine.namespace.exists()
     assert not engine.short.exists()
+    assert groups_of(engine) == []
     assert not engine.running()
     assert shared.running()
 
