@@ -16,6 +16,7 @@ from components.scrape_agent import ScrapeAgent, ScrapeAgentArgs
 from components.socket_server import SocketServer, SocketServerArgs
 from components.uptime_checks import UptimeChecks, UptimeChecksArgs
 from components.web_app import WebApp, WebAppArgs, exports
+from operations import rollout_hooks
 from plan import preflight, settings
 from plan.gate import GATE, gate_plan
 from plan.hosts import monitor_host, socket_host
@@ -39,7 +40,7 @@ gate = DeploymentGate(
 )
 socket = SocketServer(
     SOCKET,
-    SocketServerArgs(plan=socket_plan(stack), edge_config=web.edge_config),
+    SocketServerArgs(plan=socket_plan(stack), edge_config=web.edge_config, hooks=rollout_hooks.hooks(stack)),
     pulumi.ResourceOptions(providers=[on_socket_host]),
 )
 monitored = uptime_plan(stack)

@@ -16,10 +16,14 @@ from plan.socket import PORT, PROXY_HTTP_PORT, PROXY_HTTPS_PORT, STOP_GRACE, Soc
 
 @dataclass(frozen=True, kw_only=True)
 class SocketServerArgs:
-    """`plan`: what to declare, or None for nothing yet. `edge_config`: value of EDGE_CONFIG (secret)."""
+    """`plan`: what to declare, or None for nothing yet. `edge_config`: value of EDGE_CONFIG (secret).
+
+    `hooks`: called by the engine before and after the server's service changes.
+    """
 
     plan: SocketPlan | None
     edge_config: pulumi.Input[str]
+    hooks: pulumi.ResourceHookBinding | None = None
 
 
 class SocketServer(pulumi.ComponentResource):
@@ -33,17 +37,17 @@ class SocketServer(pulumi.ComponentResource):
     def __init__(self, name: str, args: SocketServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("paintshare:index:SocketServer", name, None, opts)
         self._name = name
-        self.service_name = self._declare(args.plan, args.edge_config).name if args.plan else None
+        self.service_name = self._declare(args.plan, args).name if args.plan else None
         self.register_outputs({"service_name": self.service_name})
 
-    def _declare(self, plan: SocketPlan, edge_config: pulumi.Input[str]) -> docker.Service:
+    def _declare(self, plan: SocketPlan, args: SocketServerArgs) -> docker.Service:
         child = pulumi.ResourceOptions(parent=self)
         marks = {"app.paintshare.stack": plan.stack}
         network = docker.Network(
             f"{self._name}-network", name=plan.prefix, driver="overlay", attachable=True, opts=child
         )
         self.network_id = network.id
-        server = self._server(plan, network, edge_config, marks)
+        server = self._server(plan, network, args, marks)
         self._proxy(plan, network, marks, depends_on=server)
         return server
 
@@ -51,7 +55,7 @@ class SocketServer(pulumi.ComponentResource):
         self,
         plan: SocketPlan,
         network: docker.Network,
-        edge_config: pulumi.Input[str],
+        args: SocketServerArgs,
         marks: dict[str, str],
     ) -> docker.Service:
         secrets = [
@@ -66,7 +70,7 @@ class SocketServer(pulumi.ComponentResource):
         ]
         values: dict[str, pulumi.Input[str]] = {k: pulumi.Output.secret(v) for k, v in plan.secrets.items()}
         if plan.edge_config:
-            values["EDGE_CONFIG"] = edge_config
+            values["EDGE_CONFIG"] = args.edge_config
         health, rollout = plan.health, plan.rollout
         probe = (
             f"fetch('http://127.0.0.1:{PORT}{health.path}')"
@@ -126,7 +130,7 @@ class SocketServer(pulumi.ComponentResource):
             },
             rollback_config={
                 "parallelism": rollout.parallelism,
-                "delay": rollout.delay,
+                "delay": rollout.rollback_delay,
                 "order": "start-first",
                 "failure_action": "pause",
                 "monitor": "5s",
@@ -134,7 +138,9 @@ class SocketServer(pulumi.ComponentResource):
             },
             converge_config={"delay": "1s", "timeout": rollout.converge_timeout},
             opts=pulumi.ResourceOptions(
-                parent=self, custom_timeouts=pulumi.CustomTimeouts(create="10m", update="10m")
+                parent=self,
+                custom_timeouts=pulumi.CustomTimeouts(create="10m", update="10m"),
+                hooks=args.hooks,
             ),
         )
 
@@ -178,6 +184,8 @@ class SocketServer(pulumi.ComponentResource):
                     "stop_grace_period": STOP_GRACE,
                 },
                 "networks_advanceds": [{"id": network.id}],
+                # Where the domain points and the certificates lie: on the manager that the stack file names.
+                "placement": {"constraints": ["node.role==manager"]},
                 "restart_policy": RESTART,
                 "log_driver": LOGS,
             },

@@ -33,9 +33,18 @@ class Engine(docker.APIClient):  # type: ignore[misc]
 
     def write(self, path: str, body: dict[str, Any], auth: dict[str, Any] | None = None, **query: Any) -> Any:
         """POST a body as it is. The SDK's own methods take fewer settings, and the user's credentials."""
-        headers = {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(auth or {}).encode()).decode()}
+        headers = {"X-Registry-Auth": _encoded(auth)}
         answer = self._post_json(self._url(path), data=body, headers=headers, params=query)
         return self._result(answer, json=True)
+
+    def distribution(self, image: str, auth: dict[str, str]) -> Any:
+        """What the registry says of an image, asked by the engine; without the user's own credentials."""
+        headers = {"X-Registry-Auth": _encoded(auth)}
+        return self._result(self._get(self._url("/distribution/{0}/json", image), headers=headers), json=True)
+
+
+def _encoded(auth: dict[str, Any] | None) -> str:
+    return base64.urlsafe_b64encode(json.dumps(auth or {}).encode()).decode()
 
 
 class _Pinned(requests.adapters.HTTPAdapter):

@@ -19,7 +19,7 @@ import docker.errors  # type: ignore[import-untyped]
 from operations import docker_client
 from operations.docker_client import Engine, Material
 from operations.workspace import OperationError
-from plan.hosts import DockerHost
+from plan.hosts import DockerHost, Login, registry
 
 TIMEOUT: Final = 20.0  # seconds for one answer of a host
 ROLLOUT: Final = 600.0  # seconds until a rollout is given up on; the provider's own limit is half of it
@@ -209,6 +209,54 @@ class Host:
             names = [node["Description"]["Hostname"] for node in self._engine.nodes()]
         return sorted(names, key=lambda each: (each != me, each))
 
+    def await_end(self, name: str, patience: float = ROLLOUT) -> Running:
+        """The service once Swarm has stopped watching its last update, however that ended.
+
+        Raises OperationError after `patience` seconds, or where there is no such service.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            running = self.service(name)
+            if running is None:
+                raise OperationError(f"{self.access.address} has no service {name}")
+            if running.update not in _UNDER_WAY:
+                return running
+            if time.monotonic() >= deadline:
+                raise OperationError(f"it did not settle within {patience:.0f} s. {running.text}")
+            time.sleep(_POLL)
+
+    def reasons(self, name: str, image: Image) -> list[str]:
+        """Why the newest tasks of this image ended, in Docker's words; at most two."""
+        with _explained(self.access):
+            tasks = self._engine.tasks(filters={"service": name})
+        newest = sorted(tasks, key=lambda task: str(task["CreatedAt"]), reverse=True)
+        found = [t["Status"]["Err"] for t in newest if t["Status"].get("Err") and _image(t["Spec"]) == image]
+        return list(dict.fromkeys(found))[:2]
+
+    def refusal(self, name: str, image: Image) -> str:
+        """Why this image cannot be had, in the registry's words; "" where it can, or where nobody can tell.
+
+        What has run in the service exists: a rollback must not depend on the registry. Otherwise the
+        registry is asked by the engine, from where it would pull: tag and digest must both be there.
+        """
+        with _explained(self.access):
+            tasks = self._engine.tasks(filters={"service": name})
+        if any(_image(task["Spec"]) == image and _had_container(task) for task in tasks):
+            return ""
+        auth = next(
+            (_auth(login) for login in self.access.logins if login.registry == registry(image.name)), {}
+        )
+        for part in (f"{image.name}:{image.tag}", f"{image.name}@{image.digest}"):
+            try:
+                self._engine.distribution(part, auth)
+            except Exception as error:
+                explained = docker_client.explain(error, self.access.address)
+                if explained is None:
+                    raise
+                status, _, message = explained
+                return f"{part}: {message}" if status in (401, 403, 404) else ""
+        return ""
+
 
 @contextmanager
 def connected(access: DockerHost, timeout: float = TIMEOUT, *, manager: bool = True) -> Iterator[Host]:
@@ -266,3 +314,12 @@ def _running(service: Mapping[str, Any], tasks: list[dict[str, Any]]) -> Running
 
 def _image(task: Mapping[str, Any]) -> Image:
     return Image.parse(task["ContainerSpec"]["Image"])
+
+
+def _auth(login: Login) -> dict[str, str]:
+    """As the engine's API takes it (AuthConfig)."""
+    return {"username": login.user, "password": login.password, "serveraddress": login.registry}
+
+
+def _had_container(task: Mapping[str, Any]) -> bool:
+    return bool(task["Status"].get("ContainerStatus", {}).get("ContainerID"))

@@ -35,16 +35,19 @@ class Clients:
         seconds: int = 300,
         connect: str = "",
         insecure: bool = False,
+        transports: str = "websocket,polling",
         progress: Progress = lambda _: None,
     ) -> None:
         """`rate` is probes of `path` a second; `seconds` is when it ends by itself; `connect` is the address
-        of the host in `url`, whatever DNS says; `insecure` accepts any certificate.
+        of the host in `url`, whatever DNS says; `insecure` accepts any certificate; `transports` are tried in
+        their order.
         """
         modules = images.node_modules(_SOURCE, progress)
         command = [
             str(images.node()), str(_SOURCE / "clients.js"), f"--url={url}", f"--origin={origin}",
             f"--players={players}", f"--rooms={rooms}", f"--rate={rate}", f"--path={path}",
-            f"--seconds={seconds}", *([f"--connect={connect}"] if connect else []),
+            f"--seconds={seconds}", f"--transports={transports}",
+            *([f"--connect={connect}"] if connect else []),
             *(["--insecure"] if insecure else []),
         ]  # fmt: skip
         self.events: list[Event] = []

@@ -98,6 +98,16 @@ class _Answers(pulumi.runtime.Mocks):
         return f"{args.name}-id", {**args.inputs, **made}
 
 
+class _Hooks:
+    """Where the SDK registers hooks. A recording calls none."""
+
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        """Nothing."""
+
+    def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
+        """Nothing."""
+
+
 class _Monitor(pulumi.runtime.mocks.MockMonitor):
     def __init__(self, recorded: Recorded) -> None:
         super().__init__(_Answers())
@@ -141,6 +151,7 @@ def record(program: Callable[[], object], stack: str = "staging", into: Recorded
         set_root_resource(cast(Any, program))
         pulumi.runtime.set_mocks(monitor.mocks, "paintshare", stack, preview=False, monitor=monitor)
         set_root_resource(cast(Any, None))
+        pulumi.runtime.settings.SETTINGS.callbacks = cast(Any, _Hooks())
         await run_in_stack(start)
 
     asyncio.run(run())

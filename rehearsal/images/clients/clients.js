@@ -110,7 +110,8 @@ for (let index = 0; index < PLAYERS; index++) player(index);
 
 // --- prober -------------------------------------------------------------------------------------------------
 
-const probes = { sent: 0, ok: 0, failed: 0, slowestMs: 0 };
+const probes = { sent: 0, ok: 0, failed: 0, slowestMs: 0, failingMs: 0 };
+let firstFailed; // when the first probe that failed was sent
 
 function probe() {
   probes.sent++;
@@ -122,6 +123,8 @@ function probe() {
     const ms = Date.now() - start;
     probes.slowestMs = Math.max(probes.slowestMs, ms);
     if (!problem) return probes.ok++;
+    firstFailed ??= start;
+    probes.failingMs = Math.max(probes.failingMs, start - firstFailed);
     if (++probes.failed <= 100) print("probe-failed", { problem, ms });
   };
   const request = (secure ? https : http).get(new URL(options.path, options.url), { agent }, (response) => {

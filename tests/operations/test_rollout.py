@@ -1,0 +1,50 @@
+"""What is said about a rollout: the sentence for every way in which one can end."""
+
+import pytest
+
+from operations.hosts import Image, Running
+from operations.rollout import failure
+
+ONE, TWO = (Image("registry.example/socket", digit * 40, f"sha256:{digit * 64}") for digit in "12")
+
+
+def running(image: Image, update: str = "rollback_completed", **serving: int) -> Running:
+    by_image = {{"one": ONE, "two": TWO}[name]: count for name, count in serving.items()}
+    return Running(
+        service="paintshare-staging-socket", image=image, previous=None, desired=2,
+        healthy=by_image.get(image, 0), serving=by_image, update=update, message="",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("now", "reasons", "said"),
+    [
+        (
+            running(ONE, one=2),
+            ["task: non-zero exit (1)"],
+            f"release {TWO.tag} failed (task: non-zero exit (1)); {ONE.tag} still serves (2 of 2 tasks).",
+        ),
+        (running(ONE, one=1), [], f"release {TWO.tag} failed; {ONE.tag} still serves (1 of 2 tasks)."),
+        (
+            running(TWO, two=2),
+            [],
+            f"the new settings of release {TWO.tag} failed; {TWO.tag} still serves (2 of 2 tasks).",
+        ),
+        (
+            running(TWO, "updating", one=1, two=1),
+            [],
+            f"release {TWO.tag} failed; serving now, in tasks: {ONE.tag} with 1, {TWO.tag} with 1.",
+        ),
+        (
+            running(TWO, "rollback_paused"),
+            [],
+            f"the new settings of release {TWO.tag} failed; nothing serves.",
+        ),
+        (running(TWO, "paused"), [], f"release {TWO.tag} failed; nothing serves."),
+        (None, ["No such image"], f"release {TWO.tag} failed (No such image); nothing serves."),
+    ],
+)
+def test_the_sentence_names_what_failed_and_what_serves(
+    now: Running | None, reasons: list[str], said: str
+) -> None:
+    assert failure(TWO, now, reasons).startswith(said)
