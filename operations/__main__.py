@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from operations.cli import adopt, features, hosts, releases, review, secrets
+from operations.cli import adopt, drift, features, hosts, releases, review, secrets
 from operations.cli.console import err
 from operations.workspace import OperationError
 
@@ -19,11 +19,12 @@ app.command()(features.features)
 app.command()(hosts.prune)
 app.command("set")(secrets.set_)
 app.command()(secrets.stamp)
+app.command()(drift.drift)
 
 
 @app.callback()
 def main() -> None:
-    """Operate PaintShare's stacks: secrets, adoption of what exists."""
+    """Operate PaintShare's stacks: secrets, adoption of what exists, drift."""
 
 
 def run() -> None:

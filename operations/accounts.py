@@ -142,6 +142,19 @@ class GitHubAccount:
         path = f"/repos/{self._owner}/{repository}/environments/{environment}/variables"
         return list(self._pages(path, "variables"))
 
+    def secrets(self, repository: str, environment: str) -> list[Json]:
+        """Names and times; nobody can read a value."""
+        path = f"/repos/{self._owner}/{repository}/environments/{environment}/secrets"
+        return list(self._pages(path, "secrets"))
+
+    def delete_policy(self, repository: str, environment: str, id: int) -> None:
+        path = f"/repos/{self._owner}/{repository}/environments/{environment}/deployment-branch-policies"
+        self._api.call("DELETE", f"{path}/{id}")
+
+    def ruleset(self, repository: str, id: str) -> Json | None:
+        """One ruleset with its rules, which the list leaves out."""
+        return self._api.call("GET", f"/repos/{self._owner}/{repository}/rulesets/{id}")
+
     def rulesets(self, repository: str) -> list[Json]:
         return list(self._pages(f"/repos/{self._owner}/{repository}/rulesets", None))
 

@@ -46,7 +46,7 @@ class Workspace:
         except FileNotFoundError:
             raise OperationError("pulumi is not on PATH: https://www.pulumi.com/docs/install/") from None
         if done.returncode:
-            raise OperationError(f"pulumi {' '.join(args)} failed:\n{done.stderr.strip()}")
+            raise OperationError(f"pulumi {' '.join(args)} failed:\n{_last_words(done)}")
         return done.stdout
 
     def load(self) -> Loaded:
@@ -81,6 +81,23 @@ class Workspace:
         """The stack's state as it is stored. Works while another run holds the lock."""
         found: dict[str, Any] = json.loads(self.pulumi("stack", "export", "--stack", self.stack))
         return found
+
+    def note(self, properties: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write properties (URN -> name -> value, None to remove) into the state, as a refresh would."""
+        state = self.export()
+        for resource in state["deployment"]["resources"]:
+            for name, value in properties.get(resource["urn"], {}).items():
+                for side in ("inputs", "outputs"):
+                    if value is None:
+                        resource[side].pop(name, None)
+                    else:
+                        resource[side][name] = value
+        self.pulumi("stack", "import", "--stack", self.stack, stdin=json.dumps(state))
+
+    def preview(self, *options: str) -> dict[str, Any]:
+        """The engine's plan: `steps` with `op`, `urn`, `detailedDiff`. Raises OperationError."""
+        plan: dict[str, Any] = json.loads(self.pulumi("preview", "--json", "--stack", self.stack, *options))
+        return plan
 
     def rewrite(
         self, change: Callable[[dict[str, Any]], None], secrets: Mapping[str, str] | None = None
@@ -203,3 +220,13 @@ def _write(path: Path, yaml: YAML, content: Any) -> None:
         yaml.dump(content, file)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+    """What a failed command said: with `--json` its errors stand among the diagnostics of standard output."""
+    try:
+        told = json.loads(done.stdout)["diagnostics"]
+    except (ValueError, KeyError, TypeError):
+        return done.stderr.strip()
+    errors = [each["message"].strip() for each in told if each.get("severity") == "error"]
+    return "\n".join([*errors, done.stderr.strip()]).strip()

@@ -150,11 +150,11 @@ def _drift(folder: Path, name: str | None) -> int:
         print(f"error: {error.args[0]}", file=sys.stderr)
         return 1
     print(f"Done: {drift.description}.")
+    print("See it and mend it: python -m operations drift -s production    (or -s staging)")
     if drift.seen:
-        print("See it:  pulumi preview --refresh -s production    (or -s staging)")
-        print("Mend it: pulumi up --refresh -s production")
+        print("Or with the engine alone: pulumi preview --refresh, then pulumi up --refresh")
     else:
-        print("No refresh shows it: the service does not let a plugin read it.")
+        print("A refresh does not show it: no plugin reads it.")
     return 0
 
 

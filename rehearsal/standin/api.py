@@ -665,6 +665,17 @@ def _get_policies(account: Account, query: Query, _: Any, owner: str, name: str,
     return _wrapped("branch_policies", found, query)
 
 
+def _delete_policy(
+    account: Account, _: Query, __: Any, owner: str, name: str, environment: str, id: str
+) -> Answer:
+    stored = _environments(account, owner, name, environment)[0]["name"]
+    policy = account.get("policy", id)
+    if policy is None or (policy["repository"], policy["environment"]) != (name, stored):
+        raise ServiceError(404, "not_found", "Not Found")
+    account.delete("policy", id)
+    return 204, None
+
+
 def _get_entries(account: Account, query: Query, _: Any, owner: str, name: str, *rest: str) -> Answer:
     """Secrets or variables of an environment or, without one, of the repository. Secrets have no value."""
     *environment, plural = rest
@@ -684,19 +695,33 @@ def _get_entries(account: Account, query: Query, _: Any, owner: str, name: str, 
 
 def _get_rulesets(account: Account, query: Query, _: Any, owner: str, name: str) -> Answer:
     _repository(account, owner, name)
-    found = [
-        {
-            "id": int(id),
-            "node_id": ruleset.get("node_id", f"RRS_{id}"),
-            "name": ruleset["name"],
-            "target": ruleset["target"],
-            "source_type": "Repository",
-            "source": f"{owner}/{name}",
-            "enforcement": ruleset["enforcement"],
-        }
-        for id, ruleset in account.find("ruleset", repository=name)
-    ]
+    found = [_ruleset_json(owner, *each) for each in account.find("ruleset", repository=name)]
     return 200, _Page(found, query, list)
+
+
+def _get_ruleset(account: Account, _: Query, __: Any, owner: str, name: str, id: str) -> Answer:
+    """Without its rules; bypass actors are told to a token that may write rulesets, as the demo's may."""
+    _repository(account, owner, name)
+    ruleset = account.get("ruleset", id)
+    if ruleset is None or ruleset["repository"] != name:
+        raise ServiceError(404, "not_found", "Not Found")
+    actors = [
+        {"actor_id": a.get("actorId"), "actor_type": a["actorType"], "bypass_mode": a["bypassMode"]}
+        for a in ruleset.get("bypassActors") or []
+    ]
+    return 200, _ruleset_json(owner, id, ruleset) | {"bypass_actors": actors}
+
+
+def _ruleset_json(owner: str, id: str, ruleset: Document) -> Document:
+    return {
+        "id": int(id),
+        "node_id": ruleset.get("node_id", f"RRS_{id}"),
+        "name": ruleset["name"],
+        "target": ruleset["target"],
+        "source_type": "Repository",
+        "source": f"{owner}/{ruleset['repository']}",
+        "enforcement": ruleset["enforcement"],
+    }
 
 
 # --- GitHub: issues, pull requests and their comments -------------------------------------------------
@@ -945,9 +970,11 @@ _ROUTES: Final[dict[str, tuple[_Route, ...]]] = {
         ("GET", _R + "/environments", _get_github_environments),
         ("GET", _R + "/environments/([^/]+)", _get_github_environment),
         ("GET", _R + "/environments/([^/]+)/deployment-branch-policies", _get_policies),
+        ("DELETE", _R + "/environments/([^/]+)/deployment-branch-policies/([^/]+)", _delete_policy),
         ("GET", _R + "/environments/([^/]+)/(secrets|variables)", _get_entries),
         ("GET", _R + "/actions/(secrets|variables)", _get_entries),
         ("GET", _R + "/rulesets", _get_rulesets),
+        ("GET", _R + "/rulesets/([^/]+)", _get_ruleset),
         ("GET", _R + "/issues", _get_issues),
         ("POST", _R + "/issues", _post_issue),
         ("PATCH", _R + r"/issues/(\d+)", _patch_issue),

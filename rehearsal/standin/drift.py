@@ -6,7 +6,7 @@ LookupError, with what to do, while the object is not there yet.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -15,6 +15,8 @@ from rehearsal.standin import vercel
 from rehearsal.standin.account import Account, Document
 
 BY_HAND: Final = "set-by-hand"  # the value of a secret that somebody typed
+# People are slower than tests: a change by hand comes a minute after what the program wrote.
+LATER: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ def _only(account: Account, kind: str, what: str, **fields: Any) -> tuple[str, D
 
 def _edit(account: Account, kind: str, found: tuple[str, Document], **changes: Any) -> None:
     id, document = found
-    stamp = {"updatedAt": vercel.now()} if "updatedAt" in document else {}
+    later = vercel.now() + int(LATER.total_seconds() * 1000)
+    stamp = {"updatedAt": later} if "updatedAt" in document else {}
     account.put(kind, id, {**document, **stamp, **changes})
 
 
@@ -112,8 +115,60 @@ def _secret_by_hand(account: Account) -> None:
     if not mine:
         raise LookupError("the account has no secret of production yet: apply production first")
     id, secret = mine[0]
-    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")
-    account.put("secret", id, {**secret, "value": BY_HAND, "updated_at": now})
+    later = (datetime.now(UTC) + LATER).strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")
+    account.put("secret", id, {**secret, "value": BY_HAND, "updated_at": later})
+
+
+def _sensitive_variable(account: Account) -> None:
+    found = _only(
+        account,
+        "variable",
+        "BATTLE_PASSWORD_PEPPER of production",
+        projectId=demo.VERCEL_PROJECT_ID,
+        key="BATTLE_PASSWORD_PEPPER",
+        targets=["production"],
+        type="sensitive",
+    )
+    _edit(account, "variable", found, value=BY_HAND)
+
+
+def _alias_moved(account: Account) -> None:
+    """What *Instant Rollback* of the dashboard does: the domain goes to another build, nothing is built."""
+    alias = account.get("alias", demo.PRODUCTION_DOMAIN)
+    others = [
+        (deployment["createdAt"], id)
+        for id, deployment in account.find("deployment", projectId=demo.VERCEL_PROJECT_ID)
+        if deployment["target"] == "production" and alias and id != alias["deploymentId"]
+    ]
+    if alias is None or not others:
+        raise LookupError("production serves no release yet: apply production first")
+    _edit(account, "alias", (demo.PRODUCTION_DOMAIN, alias), deploymentId=max(others)[1])
+
+
+def _kill_switch(account: Account) -> None:
+    for id, item in account.find("edgeConfigItem", key="battle"):
+        config = account.get("edgeConfig", item["edgeConfigId"])
+        if config and config["name"] == "paintshare-production":
+            _edit(account, "edgeConfigItem", (id, item), value="off")
+            return
+    raise LookupError("the account has no kill switch of production yet: apply production first")
+
+
+def _policy_added(account: Account) -> None:
+    for _, environment in account.find("environment", repository=demo.APP_REPOSITORY):
+        if environment["name"].casefold() == "production":
+            where = {"repository": demo.APP_REPOSITORY, "environment": environment["name"]}
+            account.put("policy", "990001", {**where, "name": "hotfix/*", "type": "branch"})
+            return
+    raise LookupError("the account has no environment production: seed it first")
+
+
+def _bypass_added(account: Account) -> None:
+    found = _only(
+        account, "ruleset", "ruleset of main", repository=demo.APP_REPOSITORY, name="paintshare main"
+    )
+    actor = {"actorId": 5, "actorType": "RepositoryRole", "bypassMode": "always"}  # 5: administrators
+    _edit(account, "ruleset", found, bypassActors=[actor])
 
 
 DRIFTS: Final[dict[str, Drift]] = {
@@ -137,4 +192,14 @@ DRIFTS: Final[dict[str, Drift]] = {
     "secret-by-hand": Drift(
         "a secret of production set again by hand on GitHub", "github", _secret_by_hand, seen=False
     ),
+    "variable-by-hand": Drift(
+        "the pepper of production, a sensitive variable, edited on Vercel",
+        "vercel",
+        _sensitive_variable,
+        seen=False,
+    ),
+    "alias-moved": Drift("an instant rollback in Vercel's dashboard", "vercel", _alias_moved),
+    "kill-switch": Drift("battle switched off in Vercel's dashboard", "vercel", _kill_switch),
+    "policy-added": Drift("hotfix/* may deploy to production too", "github", _policy_added, seen=False),
+    "bypass-added": Drift("administrators may bypass the ruleset of main", "github", _bypass_added),
 }

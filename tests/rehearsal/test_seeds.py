@@ -21,6 +21,10 @@ TYPES = {
     "Variable": "vercel:index/projectEnvironmentVariable:ProjectEnvironmentVariable",
     "CustomEnvironment": "vercel:index/customEnvironment:CustomEnvironment",
     "Domain": "vercel:index/projectDomain:ProjectDomain",
+    "Deployment": "vercel:index/deployment:Deployment",
+    "Alias": "vercel:index/alias:Alias",
+    "EdgeConfig": "vercel:index/edgeConfig:EdgeConfig",
+    "Item": "vercel:index/edgeConfigItem:EdgeConfigItem",
     "Environment": "github:index/repositoryEnvironment:RepositoryEnvironment",
     "Ruleset": "github:index/repositoryRuleset:RepositoryRuleset",
     "Secret": "github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret",
@@ -192,7 +196,7 @@ def test_both_repositories_exist_and_protect(seeded: Seeded) -> None:
         seeded.create(
             "Ruleset",
             repository=repository,
-            name="main",
+            name="paintshare main",
             target="branch",
             enforcement="active",
             conditions=conditions,
@@ -281,13 +285,19 @@ def declared(seeded: Seeded) -> dict[str, tuple[str, Properties, Properties]]:
         "Ruleset": seeded.create(
             "Ruleset",
             repository=demo.APP_REPOSITORY,
-            name="main",
+            name="paintshare main",
             target="branch",
             enforcement="active",
             conditions={"refName": {"includes": ["refs/heads/main"], "excludes": []}},
             rules={"deletion": True},
         ),
     }
+    builds = [seeded.create("Deployment", **project, ref=sha, production=True) for sha in demo.RELEASES[:2]]
+    made["Alias"] = seeded.create("Alias", alias=demo.PRODUCTION_DOMAIN, deploymentId=builds[0][0])
+    config = seeded.create("EdgeConfig", name="paintshare-production")
+    made["Item"] = seeded.create("Item", edgeConfigId=config[0], key="battle", value="on")
+    pepper = {"key": "BATTLE_PASSWORD_PEPPER", "value": "ours", "targets": ["production"]}
+    made["Pepper"] = seeded.create("Variable", **project, **pepper, sensitive=True)
     for kind, id in {
         "Project": demo.VERCEL_PROJECT_ID,
         "Variable": f"{demo.VERCEL_PROJECT_ID}/{seeds.VARIABLES['NEXT_PUBLIC_APP_URL']}",
@@ -309,6 +319,11 @@ EXPECTED = {  # drift: the kind it touches, and the property that a refresh show
     "reviewers-removed": ("Environment", None),
     "ruleset-off": ("Ruleset", "enforcement"),
     "secret-by-hand": ("Secret", None),
+    "variable-by-hand": ("Pepper", None),
+    "alias-moved": ("Alias", "deploymentId"),
+    "kill-switch": ("Item", "value"),
+    "policy-added": ("Environment", None),
+    "bypass-added": ("Ruleset", "bypassActors"),
 }
 
 
@@ -317,7 +332,7 @@ def test_every_drift_is_expected_below() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
-def test_a_drift_changes_one_thing_and_a_refresh_shows_it_unless_github_hides_it(
+def test_a_drift_changes_one_thing_and_a_refresh_shows_it_unless_no_plugin_reads_it(
     seeded: Seeded, name: str
 ) -> None:
     kind, property = EXPECTED[name]
@@ -327,10 +342,13 @@ def test_a_drift_changes_one_thing_and_a_refresh_shows_it_unless_github_hides_it
     drift.DRIFTS[name].apply(seeded.path)
     after = seeded.accounts[service].dump()
     changed = {
-        key for each in before for key in before[each] if before[each][key] != after.get(each, {}).get(key)
+        (each, key)
+        for each in before | after
+        for key in before.get(each, {}) | after.get(each, {})
+        if before.get(each, {}).get(key) != after.get(each, {}).get(key)
     }
-    assert len(changed) == 1, changed
-    plugin, type = seeded.plugin(kind)
+    assert len(changed) == (2 if name == "domain-removed" else 1), changed  # what it served goes with it
+    plugin, type = seeded.plugin("Variable" if kind == "Pepper" else kind)
     found = plugin.read(type, id, state, inputs)
     if name == "domain-removed":
         assert found is None
@@ -341,7 +359,13 @@ def test_a_drift_changes_one_thing_and_a_refresh_shows_it_unless_github_hides_it
     assert differing == ({property} if drift.DRIFTS[name].seen else set())
 
 
-@pytest.mark.parametrize("name", ["branch-tracking", "domain-removed", "ruleset-off", "secret-by-hand"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "branch-tracking", "domain-removed", "ruleset-off", "secret-by-hand", "variable-by-hand",
+        "kill-switch", "bypass-added",
+    ],
+)  # fmt: skip
 def test_a_drift_of_what_is_not_there_yet_says_so_and_changes_nothing(seeded: Seeded, name: str) -> None:
     before = seeded.accounts[drift.DRIFTS[name].service].dump()
     with pytest.raises(LookupError, match="apply"):

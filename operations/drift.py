@@ -1,0 +1,220 @@
+"""What was changed by hand: what a refresh shows, and what no refresh can show.
+
+Live objects are compared with the state, which is what the program applied last; an edit of the stack file
+that nobody applied yet is no drift. `inspect` writes nothing. `mend` writes the declared values again through
+the engine, of the named findings only: during an incident a change by hand may be meant to stay.
+"""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from operations import unseen
+from operations.accounts import GitHubAccount, Json, VercelAccount
+from operations.engine import Engine, Listener
+from operations.unseen import Finding, name_of
+from operations.workspace import OperationError, Workspace
+
+_QUIET: Final = frozenset({"same", "read", "refresh"})
+_SECRET: Final = "[secret]"  # noqa: S105  what the engine prints in place of one
+_LONGEST: Final = 60  # characters of a value that is shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """What `inspect` found. `pending` counts declared changes that nobody applied yet."""
+
+    stack: str
+    findings: tuple[Finding, ...]
+    unchecked: tuple[str, ...]
+    pending: int
+
+    def mend_command(self, finding: Finding) -> str:
+        return f"python -m operations drift --mend {shlex.quote(finding.name)} --stack {self.stack}"
+
+    def as_json(self) -> Json:
+        return {
+            "stack": self.stack,
+            "drift": [
+                {
+                    "name": f.name,
+                    "where": f.where,
+                    "what": f.what,
+                    "keep": f.keep,
+                    "mend": self.mend_command(f),
+                }
+                for f in self.findings
+            ],
+            "unchecked": list(self.unchecked),
+            "pending": self.pending,
+        }
+
+
+@dataclass(kw_only=True)
+class _Change:
+    """What a preview would do to one resource: property path -> (value there, value declared)."""
+
+    removed: bool = False
+    paths: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+def inspect(workspace: Workspace, vercel: VercelAccount, github: GitHubAccount) -> Drift:
+    """Compare everything of the stack that can be compared. What cannot be is listed as `unchecked`."""
+    state = list(workspace.state().values())
+    hidden = unseen.inspect(state, vercel, github)
+    unchecked = list(hidden.unchecked)
+    seen, pending, failures = _refresh(workspace, state)
+    unchecked += failures
+    for urn in hidden.unreadable_bypass & seen.keys():
+        # To a token that may not read them, declared bypass actors look as if somebody had removed them.
+        seen[urn].paths = {p: v for p, v in seen[urn].paths.items() if not p.startswith("bypassActors")}
+    known = {resource["urn"]: resource for resource in state}
+    findings = [
+        _finding(known[urn], change, state, workspace.stack)
+        for urn, change in seen.items()
+        if urn in known and (change.removed or change.paths)
+    ]
+    return Drift(
+        stack=workspace.stack,
+        findings=_merged(findings, hidden.findings),
+        unchecked=tuple(unchecked),
+        pending=pending,
+    )
+
+
+def mend(
+    workspace: Workspace,
+    github: GitHubAccount,
+    findings: Iterable[Finding],
+    listener: Listener | None = None,
+) -> None:
+    """Write the declared values again, of these findings and nothing else.
+
+    What a refresh cannot see is first written into the state (as a refresh would, if it could), so that the
+    engine updates the object in place: a replacement would take a protected environment down, and delete a
+    secret after writing it anew. Killed in between, the next `up` does the rest.
+    """
+    targets: list[str] = []
+    notes: dict[str, Mapping[str, Any]] = {}
+    for finding in findings:
+        if finding.policy:
+            github.delete_policy(*finding.policy)
+            continue
+        targets.append(finding.urn)
+        if finding.note is not None:
+            notes[finding.urn] = finding.note
+    if notes:
+        workspace.note(notes)
+    if targets:
+        Engine(workspace).up("Mend what was changed by hand", targets, refresh=True, listener=listener)
+
+
+def _merged(seen: list[Finding], hidden: list[Finding]) -> tuple[Finding, ...]:
+    """One finding an object, also where a refresh sees one half of what was changed."""
+    found = {finding.name: finding for finding in seen}
+    for each in hidden:
+        same = found.get(each.name)
+        found[each.name] = replace(each, what=f"{same.what}; {each.what}", keep=same.keep) if same else each
+    return tuple(sorted(found.values(), key=lambda finding: finding.where))
+
+
+# --- what a refresh shows ------------------------------------------------------------------------------
+
+
+def _refresh(workspace: Workspace, state: list[Json]) -> tuple[dict[str, _Change], int, list[str]]:
+    """What `up --refresh` would change and a plain `up` would not; how much a plain one would; failures."""
+    failures: list[str] = []
+    try:
+        refreshed = _changes(workspace.preview("--refresh"))
+    except OperationError as error:
+        hosts = sorted({r["urn"] for r in state if r["type"].startswith("docker:")})
+        if not hosts:
+            return {}, 0, [f"what a refresh sees: {error}"]
+        failures.append(f"the Docker hosts: {error}")
+        excluded = [part for urn in hosts for part in ("--exclude", urn)]
+        try:
+            refreshed = _changes(workspace.preview("--refresh", *excluded))
+        except OperationError as second:
+            return {}, 0, [f"what a refresh sees: {second}"]
+    if not refreshed:
+        return {}, 0, failures
+    pending = _changes(workspace.preview())
+    for urn, change in pending.items():
+        if (both := refreshed.get(urn)) and change.removed == both.removed:
+            both.paths = {path: v for path, v in both.paths.items() if path not in change.paths}
+            both.removed = False
+    return refreshed, len(pending), failures
+
+
+def _changes(plan: Json) -> dict[str, _Change]:
+    found: dict[str, _Change] = {}
+    for step in plan.get("steps") or []:
+        if step["op"] in _QUIET:
+            continue
+        change = found.setdefault(step["urn"], _Change())
+        change.removed |= step["op"] == "create"
+        for path in step.get("detailedDiff") or {}:
+            old, new = (
+                _at((step.get(side) or {}).get("inputs") or {}, path) for side in ("oldState", "newState")
+            )
+            change.paths[path] = (old, new)
+    return found
+
+
+def _at(properties: Any, path: str) -> Any:
+    """The value at a path without indices; anything deeper is told by its path alone."""
+    for part in path.split("."):
+        if not isinstance(properties, dict):
+            return None
+        properties = properties.get(part)
+    return properties
+
+
+def _finding(resource: Json, change: _Change, state: list[Json], stack: str) -> Finding:
+    inputs = resource.get("inputs") or {}
+    what, keep = _told(change), ""
+    match resource["type"].split(":")[-1]:
+        case "Alias" if "deploymentId" in change.paths:
+            live, applied = (_release(state, str(id)) for id in change.paths["deploymentId"])
+            what = f"serves {live}; applied: {applied}"
+            keep = (
+                "to keep it, write what it serves into `release` of the stack file: a plain `up` leaves it, "
+                "the next `up --refresh` or promotion moves it"
+            )
+        case "EdgeConfigItem" if "value" in change.paths:
+            live, applied = change.paths["value"]
+            what = f"is {live}; applied: {applied}"
+            keep = f"to keep it: pulumi config set {inputs.get('key')} {live} --stack {stack}"
+        case "ProjectEnvironmentVariable":
+            what += "; builds made since carry the other value until they are made again"
+    return Finding(
+        name=name_of(resource), urn=resource["urn"], where=unseen.where(resource), what=what, keep=keep
+    )
+
+
+def _told(change: _Change) -> str:
+    if change.removed:
+        return "was removed"
+    return "; ".join(_differs(path, *values) for path, values in sorted(change.paths.items()))
+
+
+def _differs(path: str, live: Any, declared: Any) -> str:
+    if all(
+        isinstance(value, (str, int, float, type(None))) and value != _SECRET for value in (live, declared)
+    ):
+        return f"{path} is {_short(live)}; applied: {_short(declared)}"
+    return f"{path} differs from what was applied"
+
+
+def _short(value: Any) -> str:
+    text = "not set" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def _release(state: list[Json], deployment: str) -> str:
+    """A deployment by the release it was built from, where the state knows it."""
+    for resource in state:
+        if resource["type"].endswith(":Deployment") and resource.get("id") == deployment:
+            return f"release {resource['inputs'].get('ref')}"
+    return f"{deployment}, which this stack did not deploy"

@@ -1,0 +1,270 @@
+"""What `drift` concludes from the state, the engine's plans and the APIs' answers."""
+
+import copy
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from operations import drift, unseen
+from operations.accounts import GitHubAccount, Json, VercelAccount
+from operations.unseen import BY_HAND, CLOCK_SKEW
+from operations.workspace import OperationError, Workspace
+
+URN: Final = "urn:pulumi:production::paintshare::"
+WRITTEN: Final = "2026-11-25 10:00:00 +0000 UTC"
+MODIFIED: Final = "2026-11-25T10:00:00.123456789Z"
+MODIFIED_MS: Final = 1_795_600_800_123
+
+
+def resource(type: str, name: str, inputs: Json, outputs: Json | None = None, **more: Any) -> Json:
+    outputs = inputs if outputs is None else {**inputs, **outputs}
+    return {
+        "urn": f"{URN}{type}::{name}",
+        "type": type,
+        "id": name,
+        "inputs": inputs,
+        "outputs": outputs,
+    } | more
+
+
+PLACE: Final = {"repository": "app", "environment": "production"}
+ENVIRONMENT: Final = resource(
+    unseen.ENVIRONMENT, "gate-env",
+    {
+        **PLACE,
+        "reviewers": [{"users": [1], "teams": [2]}],
+        "deploymentBranchPolicy": {"customBranchPolicies": True},
+    },
+)  # fmt: skip
+MAIN: Final = resource(unseen.POLICY, "gate-main", {**PLACE, "branchPattern": "main"})
+TAGS: Final = resource(unseen.POLICY, "gate-tags", {**PLACE, "tagPattern": "v*"})
+SECRET: Final = resource(
+    unseen.SECRET, "gate-secret", {**PLACE, "secretName": "HOOK"}, {"updatedAt": WRITTEN}
+)
+RULESET: Final = resource(unseen.RULESET, "77", {"repository": "app", "name": "main"})
+VARIABLE: Final = resource(
+    unseen.VARIABLE, "web-variable-PEPPER-production", {"key": "PEPPER", "sensitive": True}, modified=MODIFIED
+)  # fmt: skip
+REVIEWERS: Final = {
+    "type": "required_reviewers",
+    "reviewers": [{"type": "User", "reviewer": {"id": 1}}, {"type": "Team", "reviewer": {"id": 2}}],
+}
+
+
+class GitHub(GitHubAccount):
+    def __init__(self) -> None:
+        self.rules: list[Json] = [REVIEWERS]
+        self.live_policies = [
+            {"id": 1, "name": "main", "type": "branch"},
+            {"id": 2, "name": "v*", "type": "tag"},
+        ]
+        self.times = {"HOOK": "2026-11-25T10:00:00Z"}
+        self.bypass: Json = {"bypass_actors": []}
+        self.deleted: list[tuple[str, str, int]] = []
+
+    def environment(self, repository: str, name: str) -> Json | None:
+        assert (repository, name) == ("app", "production")
+        return {"protection_rules": self.rules}
+
+    def policies(self, repository: str, environment: str) -> list[Json]:
+        assert (repository, environment) == ("app", "production")
+        return self.live_policies
+
+    def secrets(self, repository: str, environment: str) -> list[Json]:
+        assert (repository, environment) == ("app", "production")
+        return [{"name": name, "updated_at": time} for name, time in self.times.items()]
+
+    def ruleset(self, repository: str, id: str) -> Json | None:
+        assert repository == "app"
+        return {"id": id, **self.bypass}
+
+    def delete_policy(self, repository: str, environment: str, id: int) -> None:
+        self.deleted.append((repository, environment, id))
+
+
+class Vercel(VercelAccount):
+    def __init__(self, updated: int = MODIFIED_MS) -> None:
+        self.live = [{"id": "web-variable-PEPPER-production", "key": "PEPPER", "updatedAt": updated}]
+
+    def variables(self) -> list[Json]:
+        return self.live
+
+
+class Stack(Workspace):
+    """A stack whose state and plans are given: `plans` by whether the preview refreshes."""
+
+    calls: list[tuple[str, ...]]
+
+    def __init__(self, state: list[Json], refreshed: Any = (), plain: Any = ()) -> None:
+        super().__init__(folder=Path("/nowhere"), stack="production", env={})
+        object.__setattr__(self, "given", {"deployment": {"resources": copy.deepcopy(state)}})
+        object.__setattr__(self, "plans", {True: refreshed, False: plain})
+        object.__setattr__(self, "calls", [])
+
+    def pulumi(self, *args: str, stdin: str = "") -> str:
+        self.calls.append(args)
+        if args[:2] == ("stack", "export"):
+            return json.dumps(self.given)  # type: ignore[attr-defined]
+        if args[:2] == ("stack", "import"):
+            object.__setattr__(self, "given", json.loads(stdin))
+            return ""
+        plan = self.plans["--refresh" in args]  # type: ignore[attr-defined]
+        if callable(plan):
+            plan = plan(args)
+        return json.dumps({"steps": list(plan)})
+
+
+STATE: Final = [ENVIRONMENT, MAIN, TAGS, SECRET, RULESET, VARIABLE]
+
+
+def update(of: Json, **paths: tuple[Any, Any]) -> Json:
+    """A step that would change `of`: property -> (value there, value declared)."""
+    return {
+        "op": "update", "urn": of["urn"], "detailedDiff": {path: {"kind": "update"} for path in paths},
+        "oldState": {"inputs": {path: old for path, (old, _) in paths.items()}},
+        "newState": {"inputs": {path: new for path, (_, new) in paths.items()}},
+    }  # fmt: skip
+
+
+def found(
+    github: GitHub | None = None, vercel: Vercel | None = None, stack: Stack | None = None
+) -> drift.Drift:
+    return drift.inspect(stack or Stack(STATE), vercel or Vercel(), github or GitHub())
+
+
+def told(drifted: drift.Drift) -> Mapping[str, str]:
+    return {finding.name: finding.what for finding in drifted.findings}
+
+
+def test_what_is_as_it_was_applied_is_no_finding() -> None:
+    assert found() == drift.Drift(stack="production", findings=(), unchecked=(), pending=0)
+
+
+def test_reviewers_are_compared_with_the_applied_ones_whatever_their_order() -> None:
+    github = GitHub()
+    github.rules = [{**REVIEWERS, "reviewers": list(reversed(REVIEWERS["reviewers"]))}]
+    assert found(github).findings == ()
+    github.rules = [{"type": "wait_timer", "wait_timer": 5}]
+    assert told(found(github)) == {
+        "gate-env": "nobody has to approve a deployment any more; applied: reviewers user 1, team 2"
+    }
+
+
+def test_a_branch_that_nobody_declared_opens_the_environment_and_one_of_a_tags_name_does_too() -> None:
+    github = GitHub()
+    github.live_policies += [{"id": 3, "name": "hotfix/*"}, {"id": 4, "name": "v*", "type": "branch"}]
+    assert set(told(found(github))) == {"app:production:branch:hotfix/*", "app:production:branch:v*"}
+
+
+@pytest.mark.parametrize(
+    ("live", "drifted"), [("2026-11-25T10:00:00Z", False), ("2026-11-25T10:00:01Z", True), (None, False)]
+)
+def test_a_secret_is_drift_when_github_wrote_it_after_the_provider_did(
+    live: str | None, drifted: bool
+) -> None:
+    github = GitHub()
+    github.times = {"HOOK": live} if live else {}  # a deleted one is seen by a refresh
+    assert bool(found(github).findings) is drifted
+
+
+def test_a_secret_whose_time_the_provider_did_not_record_is_said_to_be_unchecked() -> None:
+    secret = resource(unseen.SECRET, "gate-secret", {**PLACE, "secretName": "HOOK"})
+    [text] = found(stack=Stack([ENVIRONMENT, MAIN, TAGS, secret])).unchecked
+    assert text.startswith("GitHub secret app:production:HOOK:")
+
+
+@pytest.mark.parametrize("later", [0.0, 1.0])
+def test_a_sensitive_variable_is_drift_when_it_was_written_later_than_clocks_may_differ(later: float) -> None:
+    tolerated = MODIFIED_MS + int(CLOCK_SKEW.total_seconds() * 1000)
+    assert bool(found(vercel=Vercel(tolerated + int(later * 1000))).findings) is bool(later)
+
+
+def test_a_readable_variable_is_left_to_the_refresh() -> None:
+    readable = {**VARIABLE, "outputs": {"key": "PEPPER", "sensitive": False}}
+    assert found(vercel=Vercel(MODIFIED_MS * 2), stack=Stack([readable])).findings == ()
+
+
+def test_who_may_bypass_is_unchecked_where_the_token_is_not_told() -> None:
+    github = GitHub()
+    github.bypass = {}
+    stack = Stack(STATE, refreshed=[update(RULESET, bypassActors=(None, [{"actorId": 5}]))])
+    drifted = found(github, stack=stack)
+    assert drifted.findings == ()
+    assert [text.split(":")[0] for text in drifted.unchecked] == ["GitHub ruleset app"]
+    assert found(stack=stack).findings[0].what == "bypassActors differs from what was applied"
+
+
+def test_one_object_is_one_finding_also_when_a_refresh_sees_half_of_it() -> None:
+    github = GitHub()
+    github.rules = []
+    stack = Stack(STATE, refreshed=[update(ENVIRONMENT, waitTimer=(0, 5))])
+    [finding] = found(github, stack=stack).findings
+    assert finding.what.startswith("waitTimer is 0; applied: 5; nobody has to approve")
+    assert finding.note == {"reviewers": None}
+
+
+def test_what_a_plain_preview_would_change_too_is_an_edit_and_no_drift() -> None:
+    edit = update(ENVIRONMENT, waitTimer=(0, 5))
+    both = update(ENVIRONMENT, waitTimer=(0, 5), canAdminsBypass=(True, False))
+    new = {"op": "create", "urn": URN + "x::new"}
+    drifted = found(stack=Stack(STATE, refreshed=[both, new], plain=[edit, new]))
+    assert told(drifted) == {"gate-env": "canAdminsBypass is true; applied: false"}
+    assert drifted.pending == 2
+
+
+def test_what_is_gone_was_removed_and_an_edit_of_it_does_not_hide_that() -> None:
+    gone = {"op": "create", "urn": ENVIRONMENT["urn"]}
+    edit = update(ENVIRONMENT, waitTimer=(0, 5))
+    assert told(found(stack=Stack(STATE, refreshed=[gone], plain=[edit]))) == {"gate-env": "was removed"}
+
+
+def test_a_secret_value_is_never_printed() -> None:
+    stack = Stack(STATE, refreshed=[update(VARIABLE, value=("[secret]", "[secret]"))])
+    assert "value differs from what was applied" in told(found(stack=stack))[VARIABLE["id"]]
+
+
+def test_a_docker_host_that_is_down_is_unchecked_and_everything_else_is_looked_at() -> None:
+    service = resource("docker:index/service:Service", "socket-service", {"name": "s"})
+
+    def plan(args: tuple[str, ...]) -> list[Json]:
+        if service["urn"] not in args:
+            raise OperationError("cannot connect to the Docker daemon")
+        return [update(ENVIRONMENT, waitTimer=(0, 5))]
+
+    drifted = found(stack=Stack([*STATE, service], refreshed=plan))
+    assert [text for text in drifted.unchecked if "Docker daemon" in text]
+    assert set(told(drifted)) == {"gate-env"}
+
+
+def test_mending_deletes_the_policy_that_nobody_declared_and_runs_no_engine() -> None:
+    github, stack = GitHub(), Stack(STATE)
+    github.live_policies.append({"id": 3, "name": "hotfix/*"})
+    drift.mend(stack, github, found(github, stack=stack).findings)
+    assert github.deleted == [("app", "production", 3)]
+    assert not any(call[0] == "up" or call[:2] == ("stack", "import") for call in stack.calls)
+
+
+def test_the_state_is_told_what_a_refresh_cannot_see_and_nothing_else() -> None:
+    stack = Stack(STATE)
+    stack.note({ENVIRONMENT["urn"]: {"reviewers": None}, SECRET["urn"]: {"value": BY_HAND}})
+    now = stack.state()
+    for side in ("inputs", "outputs"):
+        assert now["gate-env"][side] == {k: v for k, v in ENVIRONMENT[side].items() if k != "reviewers"}
+        assert now["gate-secret"][side] == {**SECRET[side], "value": BY_HAND}
+    assert [now[unseen.name_of(r)] for r in (MAIN, TAGS, RULESET, VARIABLE)] == [
+        MAIN,
+        TAGS,
+        RULESET,
+        VARIABLE,
+    ]
+
+
+def test_a_command_quotes_what_a_shell_would_read() -> None:
+    github = GitHub()
+    github.live_policies.append({"id": 3, "name": "hotfix/*"})
+    drifted = found(github)
+    command = drifted.mend_command(drifted.findings[0])
+    assert command == "python -m operations drift --mend 'app:production:branch:hotfix/*' --stack production"

@@ -1,0 +1,154 @@
+"""`operations drift`: each change by hand is found, with the command that mends it, which does."""
+
+import json
+import shlex
+from typing import Any, Final
+
+import pytest
+
+from rehearsal.standin.drift import DRIFTS
+from tests.harness import RehearsalHome
+
+ENVIRONMENT = "gate-share-paint-environment-production"
+PEPPER = "web-variable-BATTLE_PASSWORD_PEPPER-production"
+
+# Change by hand: stack, name of the finding, what a person reads about it.
+FOUND: Final = {
+    "app-url": ("production", "web-variable-NEXT_PUBLIC_APP_URL-production", "builds made since"),
+    "skew-protection": ("production", "web-project", "skewProtection is not set; applied: 12 hours"),
+    "branch-tracking": ("staging", "web-environment-staging", "branchTracking"),
+    "domain-removed": ("staging", "web-domain-staging.share-paint.app", "was removed"),
+    "wait-timer": ("production", ENVIRONMENT, "waitTimer is 45; applied: 0"),
+    "admin-bypass": ("production", ENVIRONMENT, "canAdminsBypass is true; applied: false"),
+    "reviewers-removed": ("production", ENVIRONMENT, "applied: reviewers user 1001, team 2001"),
+    "ruleset-off": ("production", "gate-share-paint-ruleset-main", "enforcement is disabled"),
+    "bypass-added": ("production", "gate-share-paint-ruleset-main", "bypassActors"),
+    "secret-by-hand": (
+        "production", "gate-share-paint-secret-production-SLACK_WEBHOOK_URL", "written by somebody else",
+    ),
+    "variable-by-hand": ("production", PEPPER, "written by somebody else"),
+    "alias-moved": ("production", "web-live", "applied: release 2222222222222222222222222222222222222222"),
+    "kill-switch": ("production", "web-feature-battle", "is off; applied: on"),
+    "policy-added": ("production", "share-paint:production:branch:hotfix/*", "hotfix/* may deploy"),
+}  # fmt: skip
+NOTHING, DRIFTED, UNCHECKED = 0, 3, 1
+
+
+def drift(home: RehearsalHome, stack: str, code: int) -> dict[str, Any]:
+    """What `drift --json` finds; it must end with this code."""
+    done = home.operations("drift", "--json", "--stack", stack)
+    assert done.code == code, done.text
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_every_change_by_hand_of_the_accounts_is_looked_for() -> None:
+    assert set(FOUND) == set(DRIFTS)
+
+
+@pytest.mark.parametrize("stack", ["staging", "production"])
+def test_a_stack_that_nobody_touched_shows_none(module_home: RehearsalHome, stack: str) -> None:
+    assert drift(module_home, stack, NOTHING) == {
+        "stack": stack, "drift": [], "unchecked": [], "pending": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(FOUND))
+def test_a_change_by_hand_is_found_and_its_command_takes_it_back(
+    applied_home: RehearsalHome, name: str
+) -> None:
+    stack, finding, said = FOUND[name]
+    before = applied_home.export(stack)["deployment"]["resources"]
+    DRIFTS[name].apply(applied_home.home.account)
+
+    [found] = drift(applied_home, stack, DRIFTED)["drift"]
+    assert (found["name"], said in found["what"]) == (finding, True), found
+    assert applied_home.export(stack)["deployment"]["resources"] == before  # looking writes nothing
+
+    python, *command = shlex.split(found["mend"])
+    assert python == "python"
+    mended = applied_home.run("python", *command, "--yes").ok()
+    assert f"Mended: {finding}" in mended.stdout
+    assert f"{stack}: nothing was changed by hand." in mended.stdout  # looked at again, a refresh included
+
+
+def test_what_was_mended_is_what_the_stack_declares(applied_home: RehearsalHome) -> None:
+    github, vercel = applied_home.account("github"), applied_home.account("vercel")
+    before = github.dump(), vercel.dump()
+    for name in ("reviewers-removed", "secret-by-hand", "variable-by-hand", "policy-added"):
+        DRIFTS[name].apply(applied_home.home.account)
+    names = [found["name"] for found in drift(applied_home, "production", DRIFTED)["drift"]]
+    assert len(names) == 4
+    applied_home.operations(
+        "drift", "-s", "production", "--yes", *[part for name in names for part in ("--mend", name)]
+    ).ok()
+
+    def told(dump: dict[str, Any], *kinds: str) -> Any:
+        return {
+            (kind, id): {k: v for k, v in document.items() if k.lower() not in ("updatedat", "updated_at")}
+            for kind in kinds
+            for id, document in dump[kind].items()
+        }
+
+    kinds = ("environment", "secret", "policy")
+    assert told(github.dump(), *kinds) == told(before[0], *kinds)
+    assert told(vercel.dump(), "variable") == told(before[1], "variable")
+
+
+def test_one_change_is_mended_and_another_stays(applied_home: RehearsalHome) -> None:
+    """In an incident an instant rollback must not be undone by mending something else."""
+    for name in ("alias-moved", "reviewers-removed"):
+        DRIFTS[name].apply(applied_home.home.account)
+    applied_home.operations("drift", "-s", "production", "--mend", ENVIRONMENT, "--yes").ok()
+
+    [left] = drift(applied_home, "production", DRIFTED)["drift"]
+    assert left["name"] == "web-live"
+
+
+def test_an_edit_that_nobody_applied_yet_is_no_drift(applied_home: RehearsalHome) -> None:
+    applied_home.edit("production", waitMinutes=7, battle="off")
+    found = drift(applied_home, "production", NOTHING)
+    assert (found["drift"], found["pending"]) == ([], 2 + 1)  # both repositories' environments, the item
+
+    DRIFTS["admin-bypass"].apply(applied_home.home.account)
+    [found] = drift(applied_home, "production", DRIFTED)["drift"]
+    assert found["what"] == "canAdminsBypass is true; applied: false"
+
+
+def test_mending_asks_first_and_refuses_what_it_did_not_find(applied_home: RehearsalHome) -> None:
+    DRIFTS["reviewers-removed"].apply(applied_home.home.account)
+    writes = len(applied_home.account("github").calls())
+    command = ("drift", "-s", "production", "--mend")
+
+    assert "--yes" in applied_home.operations(*command, ENVIRONMENT).failed().text
+    refused = applied_home.operations(*command, "no-such", "--yes").failed()
+    assert f"no change by hand is named no-such. Found: {ENVIRONMENT}" in refused.text
+    assert len(applied_home.account("github").calls()) == writes
+
+
+def test_a_mend_that_was_killed_half_way_is_done_by_the_next_up(applied_home: RehearsalHome) -> None:
+    """Killed after the state was told what is there, before the engine wrote."""
+    DRIFTS["reviewers-removed"].apply(applied_home.home.account)
+    account = applied_home.account("github")
+    account.put("fault", "1", {"verb": "update", "kind": "RepositoryEnvironment", "status": 422})
+    applied_home.operations("drift", "-s", "production", "--mend", ENVIRONMENT, "--yes").failed()
+
+    assert ENVIRONMENT in applied_home.operations_planned("production")
+    applied_home.operations("up", "-s", "production", "--yes").ok()
+    assert drift(applied_home, "production", NOTHING)["drift"] == []
+    [live] = account.find("environment", repository="share-paint", name="Production")
+    assert live[1]["reviewers"] == {"users": [1001], "teams": [2001]}
+
+
+def test_what_cannot_be_asked_is_said_and_the_rest_is_still_checked(applied_home: RehearsalHome) -> None:
+    """The plugin of Vercel refuses this token, so no refresh is possible; the API of GitHub answers."""
+    DRIFTS["reviewers-removed"].apply(applied_home.home.account)
+    done = applied_home.operations("drift", "-s", "production")
+    assert "nobody has to approve" in done.stdout
+
+    applied_home.edit("production", release="not-a-sha")
+    done = applied_home.operations("drift", "-s", "production")
+    assert done.code == DRIFTED
+    assert "not checked: what a refresh sees" in done.stderr
+    assert "is no full git SHA" in done.stderr
+    assert "nobody has to approve" in done.stdout
