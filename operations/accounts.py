@@ -142,11 +142,6 @@ class GitHubAccount:
         path = f"/repos/{self._owner}/{repository}/environments/{environment}/variables"
         return list(self._pages(path, "variables"))
 
-    def secrets(self, repository: str, environment: str) -> list[Json]:
-        """Names and times; nobody can read a value."""
-        path = f"/repos/{self._owner}/{repository}/environments/{environment}/secrets"
-        return list(self._pages(path, "secrets"))
-
     def delete_policy(self, repository: str, environment: str, id: int) -> None:
         path = f"/repos/{self._owner}/{repository}/environments/{environment}/deployment-branch-policies"
         self._api.call("DELETE", f"{path}/{id}")

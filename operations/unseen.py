@@ -123,7 +123,7 @@ def _environment(resource: Json, state: list[Json], github: GitHubAccount, found
         found.findings += _policies(resource, below, github)
     secrets = [r for r in below if r["type"] == SECRET]
     if secrets:
-        times = {item["name"]: item["updated_at"] for item in github.secrets(repository, name)}
+        times = github.secrets(repository, name)
         for secret in secrets:
             _secret(secret, times.get(secret["inputs"]["secretName"].upper()), found)
 

@@ -73,9 +73,9 @@ class GitHub(GitHubAccount):
         assert (repository, environment) == ("app", "production")
         return self.live_policies
 
-    def secrets(self, repository: str, environment: str) -> list[Json]:
+    def secrets(self, repository: str, environment: str) -> dict[str, str]:
         assert (repository, environment) == ("app", "production")
-        return [{"name": name, "updated_at": time} for name, time in self.times.items()]
+        return self.times
 
     def ruleset(self, repository: str, id: str) -> Json | None:
         assert repository == "app"
