@@ -9,6 +9,10 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _CLONE = Path(__file__).resolve().parent.parent
 
@@ -25,8 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser(
         "env", help='print the environment of the rehearsal: eval "$(python -m rehearsal env)"'
     )
-    commands.add_parser("status", help="show the accounts' objects, the stacks and the engine")
-    reset = commands.add_parser("reset", help="remove the rehearsal: accounts, stacks and secrets")
+    commands.add_parser("status", help="show the stacks, the accounts' objects and what the Docker hosts run")
+    reset = commands.add_parser(
+        "reset", help="remove the rehearsal: Docker hosts, accounts, stacks and secrets"
+    )
     reset.add_argument("--yes", "-y", action="store_true", help="do not ask")
     drift = commands.add_parser("drift", help="change something by hand, behind the program's back")
     drift.add_argument("name", nargs="?", help="which change; without it, the list")
@@ -69,8 +75,22 @@ def _run(chosen: argparse.Namespace, folder: Path) -> int:
 def _env(folder: Path) -> int:
     from rehearsal import home  # noqa: PLC0415
 
-    sys.stdout.write(home.ensure(folder, _note).script())
+    here = home.ensure(folder, _note)
+    _resume(here.folder)
+    sys.stdout.write(here.script())
     return 0
+
+
+def _resume(folder: Path) -> None:
+    """Start the home's Docker hosts again, if it has any: after a reboot they are gone."""
+    if (folder / "docker").exists():  # before the slow imports
+        from rehearsal import docker_hosts  # noqa: PLC0415
+        from rehearsal.docker_engine import DockerUnavailableError  # noqa: PLC0415
+
+        try:
+            docker_hosts.ensure(folder, _note)
+        except DockerUnavailableError as error:
+            _note(f"the Docker hosts do not start, and `pulumi up` will not reach them: {error}")
 
 
 def _status(folder: Path) -> int:
@@ -102,11 +122,32 @@ def _status(folder: Path) -> int:
             objects.add_row(service, kind, str(len(found)))
         account.close()
     console.print(objects)
+    console.print(_docker_table(here.folder))
     console.print(
-        f"Engine {here.engine.version} ({here.engine.origin}): {here.engine.pulumi}", soft_wrap=True
+        f"Pulumi engine {here.engine.version} ({here.engine.origin}): {here.engine.pulumi}", soft_wrap=True
     )
     console.print(f"Home {here.folder}", soft_wrap=True)
     return 0
+
+
+def _docker_table(folder: Path) -> "Table | str":
+    from rich.table import Table  # noqa: PLC0415
+
+    from rehearsal import docker_hosts  # noqa: PLC0415
+
+    if not docker_hosts.existing(folder):
+        return "No Docker host: make rehearse starts them"
+    table = Table(title="Docker hosts", title_justify="left")
+    for heading in ("host", "service", "release", "tasks"):
+        table.add_column(heading, overflow="fold")
+    for role, engine in zip(("socket", "monitoring"), docker_hosts.engines(folder), strict=True):
+        if engine.running():
+            rows = docker_hosts.services(engine) or [("no service yet", "", "")]
+        else:
+            rows = [("stopped; python -m rehearsal env starts it", "", "")]
+        for row in rows:
+            table.add_row(role, *row)
+    return table
 
 
 def _reset(folder: Path, *, yes: bool) -> int:
@@ -119,7 +160,7 @@ def _reset(folder: Path, *, yes: bool) -> int:
         if not sys.stdin.isatty():
             print("error: reset asks first; without a terminal say --yes", file=sys.stderr)
             return 1
-        answer = input(f"Remove {folder} with its accounts, stacks and secrets? [y/N] ")
+        answer = input(f"Remove {folder} with its Docker hosts, accounts, stacks and secrets? [y/N] ")
         if answer.strip().lower() not in ("y", "yes"):
             print("Nothing was removed.")
             return 1

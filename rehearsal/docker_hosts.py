@@ -7,6 +7,7 @@ stack serves. Everything lies in the home's folder; a second home has hosts of i
 
 import contextlib
 import http.client
+import json
 import shlex
 import shutil
 import socket
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 import yaml
 
+from operations.hosts import Image
 from plan.settings import PROJECT
 from rehearsal import demo, docker_engine
 from rehearsal.cache import Progress, cache, locked
@@ -63,6 +65,14 @@ class Endpoint:
         """A command that asks `/healthz`."""
         known = [f"--resolve={self.domain}:{self.port}:{self.address}", f"--cacert={self.authority}"]
         return shlex.join(["curl", *(known if self.authority else []), f"{self.url}/healthz"])
+
+    def release(self) -> str:
+        """Git SHA of the release that answers `/healthz`; empty when none does."""
+        try:
+            status, body = self.get()
+        except (OSError, http.client.HTTPException):
+            return ""
+        return str(json.loads(body)["release"]) if status == 200 else ""
 
     def get(self, path: str = "/healthz", timeout: float = 10) -> tuple[int, str]:
         """Status and body of an answer. Raises OSError (ssl.SSLError is one) or HTTPException."""
@@ -135,13 +145,18 @@ def stock(hosts: Hosts, progress: Progress = lambda _: None) -> Mapping[str, Ima
 def name(home: Home, found: Mapping[str, ImageRef]) -> None:
     """Write into the stack files which images the stacks serve, unless they say so already."""
     for stack, sha in SERVED.items():
-        if not _config(home, stack).get("socketRelease"):
+        if not named(home, stack):
             served, before = found[sha], found[_before(sha)]
             home.edit(
                 stack, socketImage=served.name, proxyImage=found["proxy"].reference,
                 socketRelease=served.tag, socketDigest=served.digest,
                 previousSocketRelease=before.tag, previousSocketDigest=before.digest,
             )  # fmt: skip
+
+
+def named(home: Home, stack: str) -> str:
+    """Git SHA of the socket server's release that the stack file names; empty while it names none."""
+    return str(_config(home, stack).get("socketRelease", ""))
 
 
 def _before(sha: str) -> str:
@@ -159,6 +174,19 @@ def endpoint(home: Home, stack: str) -> Endpoint:
         domain=said["socketDomain"],
         authority=certificates / "caddy/pki/authorities/local/root.crt" if tls else None,
     )
+
+
+def services(engine: Engine) -> list[tuple[str, str, str]]:
+    """Every service of a running host: its name, the tag of its image, `n of m` tasks that run."""
+    with contextlib.closing(engine.client()) as client:
+        return sorted(
+            (
+                service["Spec"]["Name"],
+                Image.parse(service["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]).tag,
+                "{RunningTasks} of {DesiredTasks}".format_map(service["ServiceStatus"]),
+            )
+            for service in client.api.services(status=True)
+        )
 
 
 def _files(folder: Path) -> set[Path]:

@@ -1,7 +1,8 @@
 """The whole rehearsal, as `make rehearse` runs it: the path of a first live run, on this machine.
 
 Owns the order of steps and what is said about them. Every step is a command that anybody can repeat by
-hand; what it printed is kept in the home's logs. Stops at the first step that fails.
+hand; what it printed is kept in the home's logs. Stops at the first step that fails. Where the machine can
+have no Docker host of the rehearsal's own, it says so and goes on without a socket server.
 """
 
 import re
@@ -10,17 +11,23 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rehearsal import home
+from docker.errors import DockerException  # type: ignore[import-untyped]
+
+from rehearsal import docker_hosts, home
 from rehearsal.cache import Progress
 from rehearsal.cache import say as say_aloud
+from rehearsal.docker_engine import DockerUnavailableError, processes
+from rehearsal.docker_engine.images import ImageRef
 from rehearsal.standin.account import Account
 
 _LAST_LINES: Final = 25
+_ANSWER: Final = 60  # seconds until a socket server that was deployed must answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,16 +50,23 @@ class Outcome:
     log: Path
 
 
-def phases() -> tuple[tuple[Step, ...], ...]:
-    """The steps in their order. Those of one phase work on different stacks and may run side by side."""
+Phases = tuple[tuple[Step, ...], ...]
+"""Steps in their order. Those of one phase work on different stacks and may run side by side."""
+
+
+def adoption() -> Phases:
+    """What comes before the first preview; no Docker host is needed yet."""
+    return tuple((_adopt(stack, "adopt what exists"),) for stack in home.STACKS)
+
+
+def application() -> Phases:
+    """From the first preview to the proof that nothing is left to do."""
     staging, production = home.STACKS
 
     def each(verb: str, *options: str, title: str = "") -> tuple[Step, ...]:
         return tuple(_pulumi(verb, stack, *options, title=title) for stack in home.STACKS)
 
     return (
-        (_adopt(staging, "adopt what exists"),),
-        (_adopt(production, "adopt what exists"),),
         each("preview"),
         (_pulumi("up", staging, "--yes", "--skip-preview"),),
         (_pulumi("up", production, "--yes", "--skip-preview"),),
@@ -76,22 +90,61 @@ def run(folder: Path = home.FOLDER, say: Progress = say_aloud) -> int:
     for log in here.logs.glob("*.log"):
         log.unlink()
     before = _writes(here)
-    number = 0
     with ThreadPoolExecutor() as pool:
-        for phase in phases():
-            jobs = []
-            for step in phase:
-                number += 1
-                jobs.append(pool.submit(_execute, here, step, number))
+        hosts = pool.submit(_docker, here, say)  # while the accounts are adopted
+        done = _walk(here, adoption(), 1, say)
+        images = hosts.result()
+        if images is not None:
+            docker_hosts.name(here, images)
+    if not done or not _walk(here, application(), 1 + len(adoption()), say):
+        return 1
+    if images is not None and not all(_ask(here, stack, say) for stack in home.STACKS):
+        return 1
+    _summarize(here, before, time.monotonic() - started, say, docker=images is not None)
+    return 0
+
+
+def _docker(here: home.Home, say: Progress) -> Mapping[str, ImageRef] | None:
+    """Start the home's Docker hosts. Their images, or None where this machine can have no host."""
+    try:
+        return docker_hosts.stock(docker_hosts.ensure(here.folder, say), say)
+    except DockerUnavailableError as error:
+        if any(docker_hosts.named(here, stack) for stack in home.STACKS):
+            raise home.HomeError(
+                f"the Docker hosts of this rehearsal do not start: {error}\n"
+                "Start over with: python -m rehearsal reset"
+            ) from error
+        docker_hosts.stop(here.folder)
+        say(f"no Docker here, so the stacks declare no socket server: {error}")
+        return None
+    except DockerException as error:
+        raise home.HomeError(f"the Docker hosts of this rehearsal failed: {error}") from error
+
+
+def _walk(here: home.Home, phases: Phases, number: int, say: Progress) -> bool:
+    """Execute the steps, numbered from `number`. False when one failed; those after it are left out."""
+    with ThreadPoolExecutor() as pool:
+        for phase in phases:
+            jobs = [pool.submit(_execute, here, step, number + index) for index, step in enumerate(phase)]
+            number += len(phase)
             outcomes = [job.result() for job in jobs]
             for outcome in outcomes:
                 _report(outcome, say)
             if failed := [outcome for outcome in outcomes if outcome.code]:
                 for outcome in failed:
                     _explain(outcome, say)
-                return 1
-    _summarize(here, before, time.monotonic() - started, say)
-    return 0
+                return False
+    return True
+
+
+def _ask(here: home.Home, stack: str, say: Progress) -> bool:
+    """Report whether a stack's socket server answers, with the release that the stack file names."""
+    started, endpoint = time.monotonic(), docker_hosts.endpoint(here, stack)
+    release = docker_hosts.named(here, stack)
+    ok = processes.wait_until(lambda: endpoint.release() == release, _ANSWER)
+    told = f"{endpoint.url} {'serves' if ok else 'does not serve'} {release}"
+    _say_line(say, ok=ok, title=f"/healthz of {stack}", seconds=time.monotonic() - started, told=told)
+    return ok
 
 
 def _pulumi(verb: str, stack: str, *options: str, title: str = "") -> Step:
@@ -124,8 +177,12 @@ def _execute(here: home.Home, step: Step, number: int) -> Outcome:
 
 
 def _report(outcome: Outcome, say: Progress) -> None:
-    mark = "ok  " if outcome.code == 0 else "FAIL"
-    say(f"{mark}  {outcome.step.title:34}{outcome.seconds:6.1f} s  {_changes(outcome.output)}".rstrip())
+    told = _changes(outcome.output)
+    _say_line(say, ok=outcome.code == 0, title=outcome.step.title, seconds=outcome.seconds, told=told)
+
+
+def _say_line(say: Progress, *, ok: bool, title: str, seconds: float, told: str) -> None:
+    say(f"{'ok  ' if ok else 'FAIL'}  {title:34}{seconds:6.1f} s  {told}".rstrip())
 
 
 def _changes(output: str) -> str:
@@ -156,7 +213,9 @@ def _writes(here: home.Home) -> dict[str, int]:
     return last
 
 
-def _summarize(here: home.Home, before: dict[str, int], seconds: float, say: Progress) -> None:
+def _summarize(
+    here: home.Home, before: dict[str, int], seconds: float, say: Progress, *, docker: bool
+) -> None:
     say(f"\nBoth stacks are applied and stable. {seconds:.0f} s in all.")
     for service, last in before.items():
         account = Account(here.account, service)
@@ -166,6 +225,10 @@ def _summarize(here: home.Home, before: dict[str, int], seconds: float, say: Pro
         say(f"  {service:8}  {told or 'nothing written'}")
     for stack in here.stacks():
         say(f"  {stack['name']:10}  {stack.get('resourceCount') or 0} resources in its state")
+    if docker:
+        say("\nThe socket servers go on running, in Docker engines of this rehearsal alone, until its reset:")
+        for name in home.STACKS:
+            say(f"  {docker_hosts.endpoint(here, name).curl}")
     say(
         "\nTry next:\n"
         '  eval "$(python -m rehearsal env)"             plain pulumi commands work from here on\n'
@@ -173,6 +236,6 @@ def _summarize(here: home.Home, before: dict[str, int], seconds: float, say: Pro
         "  pulumi stack output -s production\n"
         "  python -m rehearsal drift app-url; pulumi preview -s production --refresh\n"
         "  python -m operations set BATTLE_PASSWORD_PEPPER --generate -s staging; pulumi up -s staging\n"
-        "  python -m rehearsal status                    what the accounts hold\n"
-        "  python -m rehearsal reset                     start anew"
+        "  python -m rehearsal status                    what the accounts hold and the Docker hosts run\n"
+        "  python -m rehearsal reset                     end the Docker hosts and start anew"
     )

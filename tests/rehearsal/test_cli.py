@@ -1,14 +1,17 @@
 """The rehearsal's command line, and the whole rehearsal that `make rehearse` runs."""
 
+import os
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from rehearsal import home, scenario
+from rehearsal import docker_engine, docker_hosts, home, scenario
+from rehearsal.docker_engine import DockerUnavailableError
 from rehearsal.standin.drift import DRIFTS
 from tests.harness import RehearsalHome, Result
 
@@ -67,10 +70,11 @@ def test_status_shows_stacks_accounts_and_engine_within_a_hundred_columns(
         "vercel",
         "github",
         "variable",
-        "Engine",
+        "Pulumi engine",
+        "No Docker host",
     ):
         assert word in shown.stdout
-    tables = [line for line in shown.stdout.splitlines() if not line.startswith(("Engine", "Home"))]
+    tables = [line for line in shown.stdout.splitlines() if not line.startswith(("Pulumi engine", "Home"))]
     assert max(len(line) for line in tables) <= 100
 
 
@@ -137,28 +141,72 @@ def test_a_python_without_the_requirements_starts_again_in_the_clones_venv(tmp_p
 # --- the whole rehearsal ------------------------------------------------------------------------------------
 
 
-def test_the_rehearsal_applies_both_stacks_and_a_second_one_finds_nothing_to_do(
-    rehearsal_home: RehearsalHome,
-) -> None:
+@pytest.fixture
+def rehearsed(rehearsal_home: RehearsalHome) -> Iterator[RehearsalHome]:
+    """A new home whose Docker hosts, if it gets any, are stopped after the test."""
+    yield rehearsal_home
+    docker_hosts.stop(rehearsal_home.folder)
+
+
+def rehearse(home: RehearsalHome) -> list[str]:
+    """What a whole rehearsal says; it has to succeed."""
     said: list[str] = []
-    assert scenario.run(rehearsal_home.folder, said.append) == 0, "\n".join(said)
+    assert scenario.run(home.folder, said.append) == 0, "\n".join(said)
+    return said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine")
+def test_the_rehearsal_applies_both_stacks_and_a_second_one_finds_nothing_to_do(
+    rehearsed: RehearsalHome,
+) -> None:
+    said = rehearse(rehearsed)
     text = "\n".join(said)
     steps = [line for line in said if line.startswith("ok  ")]
-    assert len(steps) == sum(len(phase) for phase in scenario.phases())
+    phases = (*scenario.adoption(), *scenario.application())
+    assert len(steps) == sum(len(phase) for phase in phases) + len(home.STACKS)
     assert "preview production" in text
     assert "to import" in text
-    logs = sorted(rehearsal_home.home.logs.glob("*.log"))
-    assert len(logs) == len(steps)
+    logs = sorted(rehearsed.home.logs.glob("*.log"))
+    assert len(logs) == len(steps) - len(home.STACKS)
     assert all(log.read_text().startswith("$ ") for log in logs)
     for service in home.ACCOUNTS:
         assert any(line.split()[:1] == [service] and "created" in line for line in said)
+    for stack in home.STACKS:
+        endpoint = docker_hosts.endpoint(rehearsed.home, stack)
+        assert endpoint.release() == docker_hosts.SERVED[stack]
+        assert any(f"{endpoint.url} serves {docker_hosts.SERVED[stack]}" in line for line in said)
+        assert endpoint.curl in text
+    shown = cli(rehearsed.folder, "status").ok().stdout
+    for stack in home.STACKS:
+        assert f"paintshare-{stack}-socket" in shown
+        assert docker_hosts.SERVED[stack] in shown
 
-    said.clear()
-    calls = {service: len(rehearsal_home.account(service).calls()) for service in home.ACCOUNTS}
-    assert scenario.run(rehearsal_home.folder, said.append) == 0, "\n".join(said)
+    calls = {service: len(rehearsed.account(service).calls()) for service in home.ACCOUNTS}
+    said = rehearse(rehearsed)
     assert any("continuing" in line for line in said)
     assert sum("nothing written" in line for line in said) == len(home.ACCOUNTS)
-    assert calls == {service: len(rehearsal_home.account(service).calls()) for service in home.ACCOUNTS}
+    assert calls == {service: len(rehearsed.account(service).calls()) for service in home.ACCOUNTS}
+
+
+def test_where_no_docker_host_can_be_had_the_rehearsal_says_so_and_does_all_the_rest(
+    rehearsed: RehearsalHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_root() -> None:
+        raise DockerUnavailableError("only root can start a Docker engine")
+
+    monkeypatch.setattr(docker_engine.engine, "_check_machine", no_root)
+    said = rehearse(rehearsed)
+    (line,) = [line for line in said if "no Docker here" in line]
+    assert "only root can start a Docker engine" in line
+    assert not any("/healthz" in line for line in said)
+    for stack in home.STACKS:
+        kinds = {resource["type"] for resource in rehearsed.resources(stack).values()}
+        assert "vercel:index/projectDomain:ProjectDomain" in kinds
+        assert not [kind for kind in kinds if kind.startswith("docker:")]
+
+    rehearsed.edit("staging", socketRelease="1" * 40, socketDigest=f"sha256:{'1' * 64}")
+    with pytest.raises(home.HomeError, match=r"do not start: only root.*\n.*rehearsal reset"):
+        scenario.run(rehearsed.folder, said.append)
 
 
 def test_a_failing_step_stops_the_rehearsal_with_its_last_words_and_the_command_to_repeat(
@@ -178,5 +226,5 @@ def test_a_failing_step_stops_the_rehearsal_with_its_last_words_and_the_command_
 
 @pytest.mark.parametrize("stack", home.STACKS)
 def test_no_phase_works_twice_on_one_stack(stack: str) -> None:
-    for phase in scenario.phases():
+    for phase in (*scenario.adoption(), *scenario.application()):
         assert sum(step.command[step.command.index("--stack") + 1] == stack for step in phase) <= 1

@@ -1,6 +1,8 @@
 """The Docker hosts of a home: linked, its own, named in its stack files, gone with it."""
 
 import contextlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,18 @@ def test_the_monitoring_host_finds_the_way_again_after_the_socket_host_was_start
     assert served.comes_to_serve("staging", docker_hosts.SERVED["staging"])
     url = f"{docker_hosts.endpoint(served.home, 'staging').url}/healthz"
     assert fetch(served.hosts.monitor.engine, proxy, url) == 0
+
+
+def test_env_starts_hosts_again_that_a_reboot_has_ended_and_no_preview_needs_them(served: DockerHome) -> None:
+    docker_hosts.stop(served.folder)
+    served.pulumi("preview", "-s", "staging", "--expect-no-changes").ok()
+    command = [sys.executable, "-m", "rehearsal", "--home", str(served.folder), "env"]
+    shown = subprocess.run(command, cwd=home.CLONE, capture_output=True, text=True, check=True)
+    assert all(line.startswith(("export ", "unset ")) for line in shown.stdout.splitlines())
+    for found in (served.hosts.socket, served.hosts.monitor):
+        assert found.running()
+    for stack in home.STACKS:
+        assert served.comes_to_serve(stack, docker_hosts.SERVED[stack])
 
 
 def test_a_copy_of_a_home_names_hosts_of_its_own_and_takes_none_along(
