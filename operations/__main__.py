@@ -14,6 +14,8 @@ from operations.workspace import OperationError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(adopt.adopt)
 app.command()(releases.up)
+app.command()(releases.promote)
+app.command()(releases.rollback)
 app.command()(review.review)
 app.command()(features.features)
 app.command()(hosts.prune)

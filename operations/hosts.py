@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -55,7 +56,8 @@ class Running:
     image before it, or None where there is none. `healthy` counts tasks of `image` that run; one with a
     health check runs only once it is healthy. `serving` counts the running tasks of every image: two during
     a rollout. `update` is Swarm's word ("" before the first update, updating, completed, paused,
-    rollback_started, rollback_completed, rollback_paused), `message` its reason.
+    rollback_started, rollback_completed, rollback_paused), `message` its reason. `since`: when the service
+    was changed last.
     """
 
     service: str
@@ -66,6 +68,7 @@ class Running:
     serving: Mapping[Image, int]
     update: str
     message: str
+    since: datetime
 
     @property
     def release(self) -> str:
@@ -309,6 +312,7 @@ def _running(service: Mapping[str, Any], tasks: list[dict[str, Any]]) -> Running
         serving=dict(serving),
         update=status.get("State", ""),
         message=status.get("Message", ""),
+        since=datetime.fromisoformat(service["UpdatedAt"][:19]).replace(tzinfo=UTC),
     )
 
 

@@ -4,9 +4,15 @@ Asked of Vercel and of the Docker host, never of the state: a state says what wa
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from operations import hosts
 from operations.accounts import Json, VercelAccount
+from operations.hosts import Image, Running
+from operations.workspace import OperationError
+from plan.hosts import socket_host
 from plan.settings import Settings
+from plan.socket import service_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +23,8 @@ class Web:
     sha: str
     url: str
     ready: bool
-    created: int  # milliseconds since 1970
+    created: int  # milliseconds since 1970; the variables of its build are those of that moment
+    since: datetime  # when it was ready
 
     @classmethod
     def of(cls, deployment: Json) -> "Web":
@@ -28,6 +35,7 @@ class Web:
             url=deployment["url"],
             ready=deployment["readyState"] == "READY",
             created=deployment["createdAt"],
+            since=datetime.fromtimestamp((deployment.get("ready") or deployment["createdAt"]) / 1000, UTC),
         )
 
 
@@ -57,3 +65,40 @@ def verify_web(settings: Settings, vercel: VercelAccount) -> Finding:
     if not served.ready:
         return Finding(ok=False, what="web", text=f"{runs}, whose deployment is not ready")
     return Finding(ok=True, what="web", text=runs)
+
+
+def socket(settings: Settings) -> Running | None:
+    """What the stack's socket service runs; None where none is declared. Raises OperationError."""
+    if not settings.socket_release:
+        return None
+    with hosts.connected(socket_host(settings)) as host:
+        return host.service(service_name(settings.stack))
+
+
+def verify_socket(settings: Settings) -> Finding:
+    """Whether the socket service runs the release that the stack file names, every task of it healthy."""
+    name, release = service_name(settings.stack), settings.socket_release
+    try:
+        with hosts.connected(socket_host(settings)) as host:
+            running = host.await_release(name, release, settings.socket_digest)
+    except OperationError as error:
+        return Finding(ok=False, what="socket", text=str(error))
+    return Finding(ok=True, what="socket", text=running.text)
+
+
+def verify(
+    settings: Settings, vercel: VercelAccount, parts: tuple[str, ...] = ("web", "socket")
+) -> list[Finding]:
+    """Everything that the stack file says is served, asked where it is served."""
+    found = []
+    if "web" in parts:
+        found.append(verify_web(settings, vercel))
+    if "socket" in parts and settings.socket_release:
+        found.append(verify_socket(settings))
+    return found
+
+
+def refusal(settings: Settings, image: str) -> str:
+    """Why the socket host cannot run an image, "" where it can. Raises OperationError."""
+    with hosts.connected(socket_host(settings)) as host:
+        return host.refusal(service_name(settings.stack), Image.parse(image))

@@ -94,6 +94,12 @@ class Settings(_Strict):
     deployment_retention: Literal["", "1d", "1w", "1m", "2m", "3m", "6m", "1y"] = ""
     battle: Literal["on", "off"] = "on"
 
+    promote_after_minutes: Annotated[int, Field(ge=0)] = 30
+    promote_unmonitored: bool = False
+    migration_workflow: str = ""
+    promoted_parts: tuple[Literal["web", "socket"], ...] = ()
+    rolled_back: dict[Literal["web", "socket"], str] = Field(default_factory=dict)
+
     reviewers: tuple[Reviewer, ...] = ()
     wait_minutes: Annotated[int, Field(ge=0, le=43_200)] = 0  # GitHub's limit, FACTS "GitHub provider"
     approvals: Annotated[int, Field(ge=1, le=6)] = 1

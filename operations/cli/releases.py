@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
 from functools import partial
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from operations import recover, serving
+from operations import monitor, recover, serving
+from operations import promote as promotion
+from operations.accounts import VercelAccount
 from operations.cli.console import (
     Rehearsal,
     Stack,
@@ -20,10 +24,13 @@ from operations.cli.console import (
     vercel_account,
 )
 from operations.cli.course import Edit, carry_out, confirm
-from operations.engine import Engine
+from operations.engine import Engine, LockedError
+from operations.promote import Part, Source, Watch
 from operations.recover import Recovery
 from operations.serving import Finding
-from operations.workspace import OperationError
+from operations.workspace import OperationError, Workspace
+from plan.promotion import Line
+from plan.settings import Settings, parse
 
 Refresh = Annotated[bool, typer.Option("--refresh", help="Read what is really there first, and mend it.")]
 
@@ -56,7 +63,152 @@ def up(stack: Stack, refresh: Refresh = False, rehearsal: Rehearsal = False, yes
                 Edit(subject=f"Drop import ids of {stack}", change=recover.drop_ids(done)),
                 yes=True,
             )
-        conclude([serving.verify_web(found.settings, found.vercel)])
+        conclude(serving.verify(found.settings, found.vercel))
+
+
+def promote(
+    stack: Stack,
+    release: Annotated[
+        str | None, typer.Option("--release", help="Git SHA; refuse unless the other stack runs just this.")
+    ] = None,
+    rehearsal: Rehearsal = False,
+    yes: Yes = False,
+) -> None:
+    """Take the release that the other stack runs now. Shows the Go/No-Go list first."""
+    with accounts_of(stack, rehearsal) as (workspace, vercel_url, github_url):
+        Engine(workspace).ensure_unlocked()
+        loaded = workspace.load()
+        target = loaded.settings
+        vercel = vercel_account(workspace, vercel_url, target)
+        with _source(workspace, promotion.source_of(target), vercel) as source, _watch(target) as watch:
+            new, served = source.release, serving.web(target, vercel)
+            now = served.sha if served else ""
+            edit = promotion.promoting(target, new, now)
+            judge = promotion.Judge(
+                target=target, source=source, vercel=vercel, watch=watch, served=now,
+                github=github_account(workspace, github_url, target),
+            )  # fmt: skip
+            parts = promotion.changed(promotion.current(target), new)
+            out.print(f"[bold]{promotion.current(target) or now[:7]} -> {new}[/bold] in {stack}")
+            if parts or release:
+                lines = list(judge.lines(promotion.proposed(loaded, edit), date.today(), release))
+                show_lines(lines)
+                if not promotion.go(lines):
+                    raise OperationError(f"No-Go: {stack} stays as it is")
+        words = " and ".join(parts) or "what is recorded"
+        _serve(
+            workspace, target, vercel, promotion.PARTS, yes=yes,
+            edit=Edit(subject=f"Promote {new} to {stack}: {words}", change=edit),
+            question=f"Go: promote {new} to {stack}?",
+        )  # fmt: skip
+
+
+def rollback(
+    stack: Stack,
+    part: Annotated[Part | None, typer.Option("--part", help="web or socket alone.")] = None,
+    rehearsal: Rehearsal = False,
+    yes: Yes = False,
+) -> None:
+    """Go back to N-1, which is built already. Needs neither GitHub nor the monitor nor young keys."""
+    with accounts_of(stack, rehearsal) as (workspace, vercel_url, _):
+        Engine(workspace).ensure_unlocked()
+        target = workspace.load().settings
+        vercel = vercel_account(workspace, vercel_url, target)
+        parts = promotion.to_take_back(target, part)
+        asked: tuple[Part, ...] = (part,) if part else target.promoted_parts or promotion.PARTS
+        state = workspace.state()
+        if reasons := promotion.restorable(target, parts, state, vercel, serving.refusal):
+            raise OperationError("\n".join(reasons))
+        old, new = promotion.current(target), promotion.previous(target)
+        if parts:
+            out.print(f"[bold]{' and '.join(parts)} of {stack}: {old} -> {new}[/bold]")
+        else:
+            out.print(f"{stack} was taken back already; seeing to it that {old} serves")
+        names = {"web": "web-live", "socket": "socket-service"}
+        _serve(
+            workspace, target, vercel, asked, yes=yes,
+            edit=Edit(
+                subject=f"Roll {' and '.join(parts or asked)} of {stack} back from {old}",
+                change=promotion.rolling_back(target, parts),
+            ),
+            question=f"Roll {stack} back?",
+            # Nothing but these is asked or touched: what else is down does not matter.
+            targets=[state[names[each]]["urn"] for each in asked if names[each] in state],
+        )  # fmt: skip
+
+
+def _serve(
+    workspace: Workspace,
+    before: Settings,
+    vercel: VercelAccount,
+    parts: tuple[Part, ...],
+    *,
+    edit: Edit,
+    yes: bool,
+    question: str,
+    targets: Sequence[str] = (),
+) -> None:
+    """Carry the edit out, then ask the services what they serve. A failure says which release still does."""
+    try:
+        if not carry_out(workspace, edit, yes=yes, targets=targets, question=question):
+            out.print("nothing to change")
+    except LockedError:
+        raise
+    except OperationError as error:
+        serves = "\n".join(_serving(before, vercel, parts))
+        raise OperationError(f"{error}\nWhat serves now:\n{serves}") from None
+    conclude(serving.verify(workspace.load().settings, vercel, parts))
+
+
+def _serving(settings: Settings, vercel: VercelAccount, parts: tuple[Part, ...]) -> Iterator[str]:
+    """One line a part, whatever can be asked."""
+    if "web" in parts:
+        web = serving.web(settings, vercel)
+        yield f"  web: {settings.web_domain} serves {web.sha[:7] if web else 'nothing'}"
+    if "socket" in parts and settings.socket_release:
+        try:
+            running = serving.socket(settings)
+            yield f"  socket: {running.text if running else 'no such service'}"
+        except OperationError as error:
+            yield f"  socket: not known, {error}"
+
+
+@contextmanager
+def _source(workspace: Workspace, stack: str, vercel: VercelAccount) -> Iterator[Source]:
+    other = replace(workspace, stack=stack)
+    try:
+        settings = other.load().settings
+    except OperationError:  # its secrets are not ours to read; what is asked here is in the clear
+        settings = parse(stack, other.stated(), ()).settings
+    trouble, socket = "", None
+    try:
+        socket = serving.socket(settings)
+    except OperationError as error:
+        trouble = str(error)
+    with _watch(settings) as watch:
+        yield Source(
+            settings=settings, web=serving.web(settings, vercel), socket=socket, watch=watch, trouble=trouble
+        )
+
+
+@contextmanager
+def _watch(settings: Settings) -> Iterator[Watch | None]:
+    """The stack's monitor; None where it declares none."""
+    if not settings.monitor_host:
+        yield None
+        return
+    with monitor.connected(settings) as found:
+        yield found
+
+
+def show_lines(lines: Sequence[Line]) -> None:
+    """The Go/No-Go list: mark, what, evidence, and below a No-Go the command that mends it."""
+    width = max(len(line.what) for line in lines)
+    marks = {True: "[green]Go[/green]   ", False: "[red]No-Go[/red]", None: "[yellow]?[/yellow]    "}
+    for line in lines:
+        out.print(f"  {marks[line.ok]}  {line.what:{width}}  {escape(line.evidence)}")
+        if line.ok is False and line.fix:
+            out.print(f"         {'':{width}}  [dim]-> {escape(line.fix)}[/dim]")
 
 
 @contextmanager

@@ -835,6 +835,25 @@ def build(account: Account, project_id: str, project: Document, inputs: Properti
     return id
 
 
+def push(account: Account, repo: str, branch: str, sha: str) -> str:
+    """A push to a branch of a connected repository (`owner/name`): Vercel builds it; returns the deployment.
+
+    It goes to the custom environment that tracks the branch, else to production or Preview.
+    """
+    repository = account.get("repository", repo) or {"branches": {}, "commits": []}
+    commits = [*repository["commits"], *([] if sha in repository["commits"] else [sha])]
+    account.put("repository", repo, {"branches": {**repository["branches"], branch: sha}, "commits": commits})
+    for id, project in account.find("project"):
+        link = project.get("gitRepository") or {}
+        if link.get("repo") != repo:
+            continue
+        environments = account.find("environment", projectId=id)
+        tracking = [e for e, d in environments if (d.get("branchTracking") or {}).get("pattern") == branch]
+        inputs = {"ref": branch, "production": branch == link.get("productionBranch")}
+        return build(account, id, project, inputs | {"customEnvironmentId": next(iter(tracking), None)})
+    raise ServiceError(404, "not_found", f"no project is connected to {repo}")
+
+
 def _resolve(account: Account, project: Document, ref: str) -> str:
     """The commit of a branch or SHA of the connected repository."""
     link = project.get("gitRepository")

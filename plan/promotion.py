@@ -1,0 +1,159 @@
+"""Go or No-Go of a promotion (deployment plan §2.3): the lines of the list and what makes each of them.
+
+Pure: facts in, lines out. `operations.promote` gathers the facts and shows the list.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+
+from plan.preflight import DUE_DAYS, iso_date
+from plan.settings import Settings
+
+MIGRATIONS: Final = "supabase/migrations/"  # plan §5.1: the schema's history, in the app's repository
+FILES_READ: Final = 300  # GitHub's comparison names no more files than these
+P1_LABEL: Final = "P1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of the list. `ok` None: not checked, and `evidence` says why; it does not refuse."""
+
+    ok: bool | None
+    what: str
+    evidence: str
+    fix: str = ""
+
+    @classmethod
+    def go(cls, what: str, evidence: str) -> "Line":
+        return cls(ok=True, what=what, evidence=evidence)
+
+    @classmethod
+    def no_go(cls, what: str, evidence: str, fix: str) -> "Line":
+        return cls(ok=False, what=what, evidence=evidence, fix=fix)
+
+    @classmethod
+    def unchecked(cls, what: str, reason: str) -> "Line":
+        return cls(ok=None, what=what, evidence=f"not checked: {reason}")
+
+
+# A statement of a migration that code of the release before may not survive (plan §2.3, §6.3: expand first).
+_DESTRUCTIVE: Final = {
+    "drops": re.compile(
+        r"\bdrop\s+(table|column|view|materialized\s+view|type|schema|function|index|constraint|policy|trigger)\b",
+        re.I,
+    ),
+    "renames": re.compile(r"\brename\s+(to|column|constraint|attribute|value)\b", re.I),
+    "changes a type": re.compile(r"\balter\s+(column\s+)?\S+\s+(set\s+data\s+)?type\b", re.I),
+    "requires a value": re.compile(
+        r"\bset\s+not\s+null\b|\badd\s+column\b(?![^;]*\bdefault\b)[^;]*\bnot\s+null\b", re.I
+    ),
+    "deletes rows": re.compile(r"\btruncate\b|\bdelete\s+from\b", re.I),
+}
+_COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
+
+
+def destructive(sql: str) -> tuple[str, ...]:
+    """What in a migration takes something away, in a few words each; comments do not count."""
+    text = _COMMENT.sub(" ", sql)
+    return tuple(
+        f"{what}: {' '.join(found[0].split())[:60]}"
+        for what, pattern in _DESTRUCTIVE.items()
+        if (found := pattern.search(text))
+    )
+
+
+def added(patch: str) -> str:
+    """The lines that a unified diff adds."""
+    return "\n".join(line[1:] for line in patch.splitlines() if line.startswith("+") and line[:3] != "+++")
+
+
+def migration_lines(
+    comparison: Mapping[str, Any] | None, applied: bool | None, workflow: str
+) -> Iterator[Line]:
+    """Whether the release's migrations leave the running code alive, and whether they ran before it.
+
+    `comparison` is GitHub's of both SHAs; `applied` whether `workflow` succeeded at the new one (None where
+    nobody can tell).
+    """
+    what = "migrations leave N-1 alive"
+    if comparison is None:
+        yield Line.unchecked(what, "GitHub cannot compare the two releases")
+        return
+    files, status = comparison.get("files") or [], comparison["status"]
+    if status in ("behind", "diverged"):
+        yield Line.unchecked(what, f"the new release is {status} of what is served; read them by hand")
+        return
+    if len(files) >= FILES_READ:
+        yield Line.unchecked(what, f"{FILES_READ} files or more differ, GitHub names no more")
+        return
+    found = [file for file in files if file["filename"].startswith(MIGRATIONS)]
+    if not found:
+        yield Line.go(what, "the release has none")
+        return
+    bad = [f"{_short(f)} is {f['status']}" for f in found if f["status"] in ("removed", "renamed")]
+    unread = [_short(file) for file in found if not file.get("patch")]
+    for file in found:
+        bad += [f"{_short(file)} {each}" for each in destructive(added(file.get("patch") or ""))]
+    if bad:
+        fix = "ship the code that no longer needs it first, the removal in a later release (plan §6.3)"
+        yield Line.no_go(what, "; ".join(bad), fix)
+    elif unread:
+        yield Line.unchecked(what, f"{', '.join(unread)} too long to be shown")
+    else:
+        yield Line.go(what, f"{len(found)} read, they only add")
+    yield _applied(applied, workflow)
+
+
+def _applied(applied: bool | None, workflow: str) -> Line:
+    what = "migrations ran before the code"
+    if applied is None:
+        return Line.unchecked(what, f"no run of {workflow}" if workflow else "migrationWorkflow is not set")
+    if not applied:
+        fix = f"run {workflow} of the app's repository, then promote"
+        return Line.no_go(what, f"{workflow} has not succeeded at this release", fix)
+    return Line.go(what, f"{workflow} succeeded at this release")
+
+
+def _short(file: Mapping[str, Any]) -> str:
+    return str(file["filename"]).removeprefix(MIGRATIONS)
+
+
+def checks_line(required: Iterable[str], runs: Iterable[Mapping[str, Any]], where: str) -> Line:
+    """Whether every required check is green among the latest runs of a commit."""
+    latest = {run["name"]: run["conclusion"] or run["status"] for run in runs}
+    names, what = tuple(required), "required checks"
+    red = [f"{name} {latest[name]}" for name in names if latest.get(name, "success") != "success"]
+    missing = [name for name in names if name not in latest]
+    if red or missing:
+        parts = [", ".join(red)] if red else []
+        parts += [f"no run of {', '.join(missing)}"] if missing else []
+        fix = "make them green in the app's repository; the mended release then comes by itself"
+        return Line.no_go(what, f"{'; '.join(parts)} ({where})", fix)
+    return Line.go(what, f"{', '.join(names)} green ({where})")
+
+
+def ages_line(settings: Settings, today: date) -> Line:
+    """Plan §3: no key past 90 days."""
+    old = {
+        key: (today - rotated).days
+        for key, record in sorted(settings.rotation.items())
+        if key in settings.values and (rotated := iso_date(record.date))
+    }
+    what = f"no key past {DUE_DAYS} days"
+    if overdue := [f"{key} {age} days" for key, age in old.items() if age >= DUE_DAYS]:
+        fix = f"python -m operations rotate KEY --stack {settings.stack}"
+        return Line.no_go(what, ", ".join(overdue), fix)
+    return Line.go(what, f"the oldest of {len(old)} is {max(old.values(), default=0)} days old")
+
+
+def health_line(part: str, stack: str, healthy: timedelta, wanted: timedelta) -> Line:
+    """Whether a part of the release has been healthy long enough on the stack it comes from."""
+    minutes, least = int(healthy.total_seconds() // 60), int(wanted.total_seconds() // 60)
+    what = f"{part} healthy on {stack}"
+    if healthy < wanted:
+        fix = f"wait, or look at it: python -m operations status --stack {stack}"
+        return Line.no_go(what, f"for {minutes} min, promoteAfterMinutes asks for {least}", fix)
+    return Line.go(what, f"for {minutes} min ({least} are asked for)")
