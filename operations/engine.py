@@ -28,6 +28,8 @@ _OPS: Final = {
     "replace": "replace", "create-replacement": "replace", "delete-replaced": "replace",
     "import-replacement": "replace", "discard": "forget", "discard-replaced": "forget",
 }  # fmt: skip
+# Deleted in the state only: builds stay on Vercel (components.web_app).
+_FORGOTTEN: Final = frozenset({"vercel:index/deployment:Deployment"})
 _COLOR: Final = re.compile(r"<\{%[^%]*%\}>")
 _NOISE: Final = re.compile(r"^(update|preview|refresh) failed$|^\s*$")
 
@@ -225,6 +227,8 @@ class _Events:
         op = _OPS.get(step.op.value)
         if op is None or step.type == "pulumi:pulumi:Stack":
             return
+        if op == "delete" and step.type in _FORGOTTEN:
+            op = "forget"
         changed = {
             path.partition(".")[0].partition("[")[0] for path in step.detailed_diff or step.diffs or ()
         }
