@@ -1,5 +1,7 @@
 """What is said about a rollout: the sentence for every way in which one can end."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from operations.hosts import Image, Running
@@ -13,6 +15,7 @@ def running(image: Image, update: str = "rollback_completed", **serving: int) ->
     return Running(
         service="paintshare-staging-socket", image=image, previous=None, desired=2,
         healthy=by_image.get(image, 0), serving=by_image, update=update, message="",
+        since=datetime(2026, 11, 25, tzinfo=UTC),
     )  # fmt: skip
 
 
