@@ -6,6 +6,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+.PHONY: ci-review ci-stage ci-plan ci-promote ci-rollback ci-smoke ci-watch ci-drift ci-rotation
 .PHONY: help rehearse test lint types pytest bench install engine requirements clean
 
 help: ## this list
@@ -26,6 +27,10 @@ types: install ## mypy, strict
 # One worker a core; a file's tests share a rehearsal home and stay together.
 pytest: engine ## the tests alone; PYTEST="-k adopt" chooses
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile $(PYTEST)
+
+# What the workflows run, with their inputs in the environment (tools/ci.py).
+ci-review ci-stage ci-plan ci-promote ci-rollback ci-smoke ci-watch ci-drift ci-rotation: ci-%: install
+	@$(BIN)/python -m tools.ci $*
 
 bench: install ## time of a preview beside an empty program's; prints, asserts nothing
 	@$(BIN)/python -m tests.bench

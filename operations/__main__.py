@@ -6,8 +6,9 @@ Lists the verbs and says how one ends; each is a function of `operations.cli`.
 import sys
 
 import typer
+from rich.markup import escape
 
-from operations.cli import adopt, drift, features, hosts, releases, review, secrets
+from operations.cli import adopt, drift, features, health, hosts, releases, remind, review, secrets, stage
 from operations.cli.console import err
 from operations.workspace import OperationError
 
@@ -16,9 +17,13 @@ app.command()(adopt.adopt)
 app.command()(releases.up)
 app.command()(releases.promote)
 app.command()(releases.rollback)
+app.command()(stage.stage)
 app.command()(review.review)
 app.command()(features.features)
 app.command()(hosts.prune)
+app.command()(remind.remind)
+app.command()(health.smoke)
+app.command()(health.watch)
 app.command("set")(secrets.set_)
 app.command()(secrets.stamp)
 app.command()(drift.drift)
@@ -34,7 +39,7 @@ def run() -> None:
     try:
         app()
     except OperationError as error:
-        err.print(f"[red]error:[/red] {error}", markup=True)
+        err.print(f"[red]error:[/red] {escape(str(error))}", markup=True)
         sys.exit(1)
     except KeyboardInterrupt:
         err.print("interrupted; the stack file is as it was or complete, never half-written")

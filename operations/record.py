@@ -1,6 +1,8 @@
 """The record of a stack in git: one commit a verb, of the stack file alone, before anything is applied.
 
-Where the folder is no git work tree, or git ignores the file, nothing is recorded and the verb goes on.
+Where the folder is no git work tree, or git ignores the file, nothing is recorded and the verb goes on. A
+workflow names the branch of the record in `PAINTSHARE_RECORD` ("REMOTE BRANCH"); there a commit counts only
+once it is pushed.
 """
 
 import getpass
@@ -8,8 +10,12 @@ import re
 import socket
 import subprocess
 from datetime import UTC, datetime
+from typing import Final
 
 from operations.workspace import OperationError, Workspace
+
+RECORD: Final = "PAINTSHARE_RECORD"
+_ATTEMPTS: Final = 3  # pushes, when somebody else's came first
 
 
 def commit(workspace: Workspace, subject: str) -> str | None:
@@ -23,11 +29,13 @@ def commit(workspace: Workspace, subject: str) -> str | None:
     if _git(workspace, "check-ignore", "--quiet", name).returncode == 0:
         return None
     if not _said(workspace, "status", "--porcelain", "--", name):
+        _publish(workspace)  # what a killed run committed and did not push
         return None
     now = datetime.now(UTC)
     who = f"By: {getpass.getuser()}@{socket.gethostname()}\nAt: {now:%Y-%m-%dT%H:%M:%SZ}"
     _said(workspace, "add", "--", name)
     _said(workspace, "commit", "--quiet", "--only", "-m", subject, "-m", who, "--", name)
+    _publish(workspace)
     return _said(workspace, "rev-parse", "--short", "HEAD")
 
 
@@ -42,6 +50,30 @@ def socket_digests(workspace: Workspace, stack: str) -> list[str]:
         log.stdout if log.returncode == 0 else "",
         re.MULTILINE,
     )
+
+
+def _publish(workspace: Workspace) -> None:
+    """Push to the branch of the record. Only records of other stacks may have come in between.
+
+    Anything else would apply a program that nobody has previewed: then it raises, and nothing is applied.
+    """
+    remote, _, branch = workspace.env.get(RECORD, "").partition(" ")
+    if not branch:
+        return
+    for attempt in range(1, _ATTEMPTS + 1):
+        push = _git(workspace, "push", "--quiet", remote, f"HEAD:refs/heads/{branch}")
+        if push.returncode == 0:
+            return
+        _said(workspace, "fetch", "--quiet", remote, f"refs/heads/{branch}")
+        news = _said(workspace, "diff", "--name-only", "HEAD...FETCH_HEAD").split()
+        own = [name for name in news if name == workspace.stack_file.name or not _RECORDS.fullmatch(name)]
+        if own or not news or attempt == _ATTEMPTS:
+            said = f"{branch} has changed meanwhile ({', '.join(own[:5])})" if own else push.stderr.strip()
+            raise OperationError(f"the record could not be pushed, so nothing is applied: {said}")
+        _said(workspace, "rebase", "--quiet", "FETCH_HEAD")
+
+
+_RECORDS: Final = re.compile(r"Pulumi\.[a-z0-9-]+\.yaml")
 
 
 def _said(workspace: Workspace, *arguments: str) -> str:

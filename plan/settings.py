@@ -93,6 +93,7 @@ class Settings(_Strict):
     previous_release: str = ""
     deployment_retention: Literal["", "1d", "1w", "1m", "2m", "3m", "6m", "1y"] = ""
     battle: Literal["on", "off"] = "on"
+    smoke_paths: tuple[str, ...] = ("/", "/feed", "/draw", "/battle", "/login")  # plan §2.1, §7.2
 
     promote_after_minutes: Annotated[int, Field(ge=0)] = 30
     promote_unmonitored: bool = False

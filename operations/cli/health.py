@@ -1,0 +1,86 @@
+"""`smoke` and `watch`: whether a release works, asked from outside."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from operations import watch as watching
+from operations.cli.console import Rehearsal, Stack, out, workspace_of
+from operations.monitor import connected
+from operations.serving import Finding
+from operations.smoke import Network, Place
+from operations.smoke import smoke as ask
+from operations.workspace import OperationError, Workspace
+from plan.settings import Settings
+
+_MARKS = {True: "[green]ok[/green]  ", False: "[red]FAIL[/red]", None: "[yellow]?[/yellow]   "}
+
+
+def smoke(stack: Stack, rehearsal: Rehearsal = False) -> None:
+    """Ask for the pages of the web app and open a connection to the socket server."""
+    workspace = workspace_of(stack, rehearsal)
+    with _network(workspace) as network:
+        found = list(_shown(ask(_settings(workspace), network)))
+    failed = [finding.what for finding in found if finding.ok is False]
+    if failed:
+        raise OperationError(f"the smoke test of {stack} failed: {', '.join(failed)}")
+
+
+def watch(
+    stack: Stack,
+    minutes: Annotated[float, typer.Option("--minutes", min=0, help="How long.")] = 15,
+    rehearsal: Rehearsal = False,
+) -> None:
+    """Watch a release: probes, and the monitor's P1 alerts. Ends at the first sign of trouble."""
+    workspace = workspace_of(stack, rehearsal)
+    settings = _settings(workspace)
+    with _network(workspace) as network:
+        verdict = watching.watch(
+            lambda: ask(settings, network),
+            lambda: _pages(settings),
+            minutes,
+            lambda said: out.print(escape(said)),
+        )
+    if verdict.trouble:
+        raise OperationError(f"{stack} is not healthy: {verdict.trouble}")
+    unheard = f"; the monitor was silent in {verdict.unheard}" if verdict.unheard else ""
+    out.print(f"{stack} was healthy in {verdict.rounds} rounds of probes{unheard}")
+
+
+def _shown(findings: Iterable[Finding]) -> Iterator[Finding]:
+    for finding in findings:
+        out.print(f"  {_MARKS[finding.ok]}  {escape(finding.what)}: {escape(finding.text)}")
+        yield finding
+
+
+def _settings(workspace: Workspace) -> Settings:
+    return workspace.load().settings
+
+
+def _pages(settings: Settings) -> Iterable[str]:
+    """The open P1 alerts of the stack's monitor. Raises OperationError when it cannot say."""
+    with connected(settings) as monitor:
+        return [alert.text for alert in monitor.open_alerts() if alert.page]
+
+
+@contextmanager
+def _network(workspace: Workspace) -> Iterator[Network]:
+    """The internet; in the rehearsal the demo account's site and the home's own socket host."""
+    account = workspace.env.get("PAINTSHARE_ACCOUNT")
+    if not account:
+        yield Network()
+        return
+    from rehearsal import docker_hosts, home  # noqa: PLC0415  only the rehearsal needs them
+    from rehearsal.site import Site  # noqa: PLC0415  the same
+
+    settings = _settings(workspace)
+    with Site(Path(account)) as site:
+        places = {settings.web_domain: Place(address="127.0.0.1", port=site.port, tls=False)}
+        if settings.socket_release:
+            there = docker_hosts.endpoint(home.ensure(workspace.folder), settings.stack)
+            places[there.domain] = Place(address=there.address, port=there.port, authority=there.authority)
+        yield Network(places)

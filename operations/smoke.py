@@ -1,0 +1,189 @@
+"""The smoke test of a release (plan §2.1, §7.2): its pages answer, and a browser could open a battle.
+
+Asks from outside, as a user would: each page over HTTP, and the socket server by both transports of
+Socket.IO (Engine.IO protocol 4). Needs no token and changes nothing.
+"""
+
+import contextlib
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import websocket
+
+from operations.serving import Finding
+from plan.settings import Settings
+from plan.variables import app_url
+
+_TIMEOUT: Final = 20  # seconds for one answer: a cold start counts as an answer
+_REDIRECTS: Final = 5
+_HANDSHAKE: Final = "/socket.io/?EIO=4&transport="
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a host answers when DNS does not say so: in the rehearsal, on this machine."""
+
+    address: str
+    port: int
+    authority: Path | None = None  # certificate to trust instead of the public ones
+    tls: bool = True
+
+
+@dataclass(frozen=True)
+class Network:
+    """Opens connections, to the places of the rehearsal instead of DNS' where it is told to."""
+
+    places: Mapping[str, Place] = field(default_factory=dict)  # by host
+
+    def open(self, url: str) -> socket.socket:
+        """A connection to the URL's host, with TLS where the URL has it. Raises OSError."""
+        parts = urlsplit(url)
+        host, tls = parts.hostname or "", parts.scheme in ("https", "wss")
+        place = self.places.get(host) or Place(address=host, port=parts.port or (443 if tls else 80))
+        plain = socket.create_connection((place.address, place.port), _TIMEOUT)
+        if not tls or not place.tls:
+            return plain
+        try:
+            context = ssl.create_default_context(cafile=place.authority)
+            return context.wrap_socket(plain, server_hostname=host)
+        except BaseException:
+            plain.close()
+            raise
+
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+        """Status, body and Location of one answer. Raises OSError or HTTPException."""
+        parts = urlsplit(url)
+        connection = http.client.HTTPConnection(parts.netloc)
+        with contextlib.closing(connection):
+            connection.sock = self.open(url)
+            target = parts.path + (f"?{parts.query}" if parts.query else "")
+            agent = {"User-Agent": "paintshare-smoke", **(headers or {})}
+            connection.request("GET", target or "/", headers=agent)
+            answer = connection.getresponse()
+            body = answer.read(1 << 20).decode(errors="replace")
+            return answer.status, body, answer.getheader("Location") or ""
+
+
+def socket_address(settings: Settings) -> str:
+    """Where the socket server answers: the proxy's HTTPS port, or its HTTP port where TLS is off."""
+    scheme, port, usual = ("https", settings.socket_https_port, 443)
+    if settings.socket_tls == "off":
+        scheme, port, usual = ("http", settings.socket_http_port, 80)
+    return f"{scheme}://{settings.socket_domain}" + ("" if port == usual else f":{port}")
+
+
+def smoke(settings: Settings, network: Network | None = None) -> Iterator[Finding]:
+    """Ask everything, one finding each. Never raises for what the other side does."""
+    network = network or Network()
+    for path in settings.smoke_paths:
+        yield _page(network, app_url(settings), path)
+    if not settings.socket_release:
+        yield Finding(what="socket", ok=None, text="no socket server is declared yet")
+        return
+    address, origin = socket_address(settings), app_url(settings)
+    for transport, ask in (("polling", _polling), ("websocket", _websocket)):
+        with _told(f"socket by {transport}") as told:
+            told.text = ask(network, address, origin)
+        yield told.finding
+
+
+class _Told:
+    """Turns what one question raised or returned into a finding."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self.text = what, ""
+
+    @property
+    def finding(self) -> Finding:
+        return self._finding
+
+    def __enter__(self) -> "_Told":
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self._finding = Finding(what=self._what, ok=True, text=self.text)
+        expected = (OSError, http.client.HTTPException, websocket.WebSocketException, ValueError)
+        if isinstance(error, expected):
+            text = str(error) or type(error).__name__
+            self._finding = Finding(what=self._what, ok=False, text=text.splitlines()[0][:200])
+            return True
+        return False
+
+
+def _told(what: str) -> _Told:
+    return _Told(what)
+
+
+def _page(network: Network, base: str, path: str) -> Finding:
+    with _told(path) as told:
+        told.text = _follow(network, base, path)
+    return told.finding
+
+
+def _follow(network: Network, base: str, path: str) -> str:
+    """Ask for a page and go where it sends a visitor, as long as that is this site."""
+    url = urljoin(base, path)
+    for _ in range(_REDIRECTS + 1):
+        status, body, location = network.get(url)
+        if status in (301, 302, 303, 307, 308) and location:
+            onward = urljoin(url, location)
+            if urlsplit(onward).netloc != urlsplit(base).netloc:
+                raise ValueError(f"sends visitors to {urlsplit(onward).netloc}")
+            url = onward
+            continue
+        if status != 200:
+            raise ValueError(f"answered {status}")
+        if not body.strip():
+            raise ValueError("answered 200 with nothing in it")
+        at = urlsplit(url).path
+        return "200" if at == path else f"200, at {at}"
+    raise ValueError("redirects without end")
+
+
+def _polling(network: Network, base: str, origin: str) -> str:
+    """The handshake by HTTP long polling: an open packet (0) with a session."""
+    status, body, _ = network.get(f"{base}{_HANDSHAKE}polling", {"Origin": origin})
+    if status != 200:
+        raise ValueError(f"answered {status} to the handshake")
+    _session(body)
+    return "session opened"
+
+
+def _websocket(network: Network, base: str, origin: str) -> str:
+    """The handshake by WebSocket, then a connect packet (40) to the main namespace."""
+    url = base.replace("http", "ws", 1) + f"{_HANDSHAKE}websocket"
+    made = network.open(url)
+    try:
+        connection = websocket.create_connection(url, timeout=_TIMEOUT, origin=origin, socket=made)
+    except BaseException:
+        made.close()
+        raise
+    with contextlib.closing(connection):
+        _session(_packet(connection))
+        connection.send("40")
+        answer = _packet(connection)
+        while answer == "2":  # a ping; the protocol wants a pong
+            connection.send("3")
+            answer = _packet(connection)
+    if answer.startswith("40"):
+        return "connected"
+    if answer.startswith("44"):  # the server speaks, and refuses who has no session: as it should
+        return "reached; refuses a visitor without a session"
+    raise ValueError(f"answered {answer[:40]!r} to a connect")
+
+
+def _packet(connection: websocket.WebSocket) -> str:
+    received = connection.recv()
+    return received if isinstance(received, str) else received.decode(errors="replace")
+
+
+def _session(packet: str) -> None:
+    if not packet.startswith("0") or not json.loads(packet[1:]).get("sid"):
+        raise ValueError(f"opened no session: {packet[:40]!r}")

@@ -1,0 +1,49 @@
+"""The health watch: one failure is forgiven, the same one again and again is not, and a page never is."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from operations.serving import Finding
+from operations.watch import Verdict, watch
+from operations.workspace import OperationError
+
+
+def finding(what: str, ok: bool | None = True) -> Finding:
+    return Finding(what=what, ok=ok, text="said")
+
+
+def watched(rounds: list[list[Finding]], pages: Callable[[], Iterable[str]] = tuple) -> Verdict:
+    """A watch that lasts as long as there are rounds; the last one repeats."""
+    left = iter(rounds)
+
+    def probe() -> Iterator[Finding]:
+        yield from next(left, rounds[-1])
+
+    return watch(probe, pages, 60 if len(rounds) > 1 else 0, lambda _: None, pause=0)
+
+
+def test_a_healthy_release_is_watched_to_the_end() -> None:
+    assert watched([[finding("/"), finding("socket", None)]]) == Verdict(trouble=None, rounds=1, unheard=0)
+
+
+def test_the_same_probe_failing_three_times_in_a_row_ends_the_watch() -> None:
+    bad = [finding("/", False), finding("/feed")]
+    assert watched([bad, bad, bad, [finding("/")]]) == Verdict(
+        trouble="/: failed 3 times in a row", rounds=3, unheard=0
+    )
+
+
+def test_failures_of_different_probes_or_with_a_success_between_do_not_add_up() -> None:
+    one, other, fine = [finding("/", False)], [finding("/feed", False)], [finding("/")]
+    assert watched([one, one, fine, one, other, one, other, other, other]).rounds == 9
+
+
+def test_an_open_page_of_the_monitor_ends_the_watch_at_once() -> None:
+    verdict = watched([[finding("/")], [finding("/")]], lambda: ["P1 SocketDown since 12:00"])
+    assert (verdict.trouble, verdict.rounds) == ("P1 SocketDown since 12:00", 1)
+
+
+def test_a_silent_monitor_is_counted_and_the_probes_decide() -> None:
+    def silent() -> Iterable[str]:
+        raise OperationError("the monitor does not answer")
+
+    assert watched([[finding("/")]], silent) == Verdict(trouble=None, rounds=1, unheard=1)
