@@ -1,0 +1,5 @@
+module paintshare.invalid/alertmanager
+
+go 1.18
+
+require github.com/prometheus/alertmanager v0.25.0

@@ -1,0 +1,328 @@
+"""Where alerts go, judged by a running Alertmanager with a stack's configuration: channels, hours, silence.
+
+The configuration is the rendered one; only the addresses of its channels are a receiver's on this machine.
+Working hours are judged under clocks that were set (tests/rehearsal/alertmanager).
+"""
+
+import contextlib
+import json
+import re
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from plan.alerts import RULES, WATCHDOG, Severity
+from plan.settings import Settings
+from plan.uptime import alertmanager_yml, rules_yml
+from rehearsal.docker_engine import packages, processes
+from rehearsal.receiver import Message, Receiver, addresses
+from tests.builders import StackFile, monitored, production, staging
+from tests.rehearsal import alertmanager as clocked
+
+SEOUL = ZoneInfo("Asia/Seoul")
+
+
+@pytest.fixture(scope="module")
+def amtool() -> Path:
+    return packages.program("amtool", "prometheus-alertmanager", print)
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    return clocked.build()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as made:
+        yield made
+
+
+def told(receiver: Receiver, *, stack: str = "production") -> StackFile:
+    """A stack whose channels are the receiver's."""
+    at = addresses(receiver.url)
+    file = monitored(production() if stack == "production" else staging(), pagerdutyUrl=at["pagerduty_url"])
+    file.set_secret("DISCORD_WEBHOOK_URL", at["discord"])
+    file.set_secret("SLACK_WEBHOOK_URL", at["slack"])
+    file.set_secret("PAGERDUTY_KEY", at["pagerduty"])
+    file.set_secret("WATCHDOG_URL", at["watchdog"])
+    return file
+
+
+@dataclass(frozen=True)
+class Running:
+    """An Alertmanager, and where its messages arrive."""
+
+    url: str
+    log: Path
+    receiver: Receiver
+    settings: Settings
+
+    def send(self, *names: str, **labels: str) -> None:
+        """These rules fire, with the labels that Prometheus would send."""
+        rules = {
+            r["alert"]: r for g in rules_yml(self.settings)["groups"] for r in g["rules"] if "alert" in r
+        }
+        alerts = [
+            {
+                "labels": {"alertname": name, "stack": "production", **rules[name]["labels"], **labels},
+                "annotations": rules[name]["annotations"],
+            }
+            for name in names
+        ]
+        self.post(alerts)
+
+    def post(self, alerts: list[dict[str, Any]]) -> None:
+        request = urllib.request.Request(  # noqa: S310  our own server
+            f"{self.url}/api/v2/alerts", json.dumps(alerts).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30):  # noqa: S310  the same
+            pass
+
+    def said(self, words: str) -> bool:
+        return words in self.log.read_text()
+
+
+@contextlib.contextmanager
+def running(
+    program: Path,
+    folder: Path,
+    file: StackFile,
+    receiver: Receiver,
+    env: Mapping[str, str] | None = None,
+    **faster: str,
+) -> Iterator[Running]:
+    """A running Alertmanager. `faster`: waits of the P2 route that a test shortens."""
+    settings = file.settings()
+    config = alertmanager_yml(settings)
+    config["route"]["routes"][-1].update(faster)
+    (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = folder / "log"
+    process = processes.start(
+        [program, f"--config.file={folder / 'alertmanager.yml'}", f"--storage.path={folder / 'data'}",
+         f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=", "--log.level=debug"],
+        log, env or {},
+    )  # fmt: skip
+    try:
+        found = Running(f"http://127.0.0.1:{port}", log, receiver, settings)
+        processes.wait_until(lambda: _ready(found.url) or process.poll() is not None, 300)
+        assert process.poll() is None, log.read_text()
+        yield found
+    finally:
+        processes.end([process.pid], 30)
+
+
+def _ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/-/ready", timeout=5) as answer:  # noqa: S310  our own server
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def alertmanager(program: Path, tmp_path: Path, receiver: Receiver) -> Iterator[Running]:
+    with running(program, tmp_path, told(receiver), receiver) as found:
+        yield found
+
+
+def by_channel(messages: list[Message]) -> dict[str, list[Message]]:
+    found: dict[str, list[Message]] = {}
+    for message in messages:
+        found.setdefault(message.channel, []).append(message)
+    return found
+
+
+# --- the configuration -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stack", ["staging", "production"])
+def test_amtool_takes_what_each_stack_renders(
+    amtool: Path, tmp_path: Path, receiver: Receiver, stack: str
+) -> None:
+    file = told(receiver, stack=stack)
+    for number, left_out in enumerate([(), ("PAGERDUTY_KEY", "WATCHDOG_URL"), ("SLACK_WEBHOOK_URL",)]):
+        for key in left_out:
+            file.drop_secret(key)
+        config = tmp_path / f"{number}.yml"
+        config.write_text(yaml.safe_dump(alertmanager_yml(file.settings())))
+        done = subprocess.run([amtool, "check-config", config], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("labels", "to"),
+    [
+        ({"alertname": "SiteDown", "severity": "p1"}, "page"),
+        ({"alertname": "SocketCpu", "severity": "p2"}, "notify"),
+        ({"alertname": WATCHDOG, "severity": "p2"}, "watchdog"),
+        ({"alertname": "SomethingNew"}, "page"),
+        ({"alertname": "SomethingNew", "severity": "p3"}, "page"),
+    ],
+)
+def test_every_alert_has_a_receiver(
+    amtool: Path, tmp_path: Path, receiver: Receiver, labels: dict[str, str], to: str
+) -> None:
+    config = tmp_path / "alertmanager.yml"
+    config.write_text(yaml.safe_dump(alertmanager_yml(told(receiver).settings())))
+    done = subprocess.run(
+        [amtool, "config", "routes", "test", f"--config.file={config}",
+         *(f"{key}={value}" for key, value in labels.items())],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [to]
+
+
+def test_these_tests_run_the_version_that_the_rehearsal_runs() -> None:
+    debian = packages.program("prometheus-alertmanager", "prometheus-alertmanager", print)
+    said = subprocess.run([debian, "--version"], capture_output=True, text=True, check=True)
+    found = re.search(r"version (\d+\.\d+\.\d+)", said.stdout + said.stderr)
+    assert found
+    assert found[1] == clocked.VERSION
+
+
+# --- channels ----------------------------------------------------------------------------------------------
+
+
+def test_p1_reaches_every_channel_with_what_to_do(alertmanager: Running) -> None:
+    alertmanager.send("SiteDown", service="web", check="web")
+    receiver = alertmanager.receiver
+    everywhere = {"discord", "slack", "pagerduty"}
+    assert receiver.wait(lambda r: by_channel(r.messages()).keys() >= everywhere, 120)
+    for channel, [message] in by_channel(receiver.messages()).items():
+        assert message.answered in (200, 202, 204), (channel, message.text)
+        assert message.title == "P1 production: web"
+        assert not message.resolved
+        assert "docs/runbook.md#the-site-is-down" in message.text
+    [discord] = receiver.messages("discord")
+    assert "**SiteDown**: " in discord.text
+
+
+def test_a_channel_that_fails_does_not_keep_the_others_from_hearing(alertmanager: Running) -> None:
+    alertmanager.receiver.answer("slack", 500)
+    alertmanager.send("SocketDown", service="socket", check="socket")
+    good = {"discord", "pagerduty"}
+    assert alertmanager.receiver.wait(lambda r: by_channel(r.messages()).keys() >= {*good, "slack"}, 120)
+    for channel in good:
+        assert [m.answered < 300 for m in alertmanager.receiver.messages(channel)] == [True]
+    alertmanager.receiver.answer("slack", None)
+    assert alertmanager.receiver.wait(lambda r: r.messages("slack")[-1].answered == 200, 120)
+
+
+def test_an_outage_silences_the_rest_of_its_service_and_nothing_of_another(alertmanager: Running) -> None:
+    alertmanager.send("SiteDown", service="web", check="web")
+    alertmanager.send("ApiDown", "ProbesSlow", "AvailabilityFast", service="web", check="api")
+    alertmanager.send("SocketTasksDown")
+    alertmanager.send("SocketDown", service="socket", check="socket")
+    alertmanager.send("ProbesMissing")
+    assert alertmanager.receiver.wait(lambda r: len(r.messages("discord")) >= 3, 120)
+    assert processes.wait_until(lambda: alertmanager.said("ProbesMissing"), 60)
+    with urllib.request.urlopen(f"{alertmanager.url}/api/v2/alerts", timeout=30) as answer:  # noqa: S310
+        state = {a["labels"]["alertname"]: a["status"]["state"] for a in json.load(answer)}
+    assert {name for name, found in state.items() if found == "active"} == {
+        "SiteDown", "SocketTasksDown", "ProbesMissing",
+    }  # fmt: skip
+    text = "".join(m.title + m.text for m in alertmanager.receiver.messages("discord"))
+    assert not re.search("ApiDown|ProbesSlow|Availability|SocketDown", text)
+
+
+def test_the_watchdog_reaches_its_switch_and_no_person(alertmanager: Running) -> None:
+    alertmanager.send(WATCHDOG)
+    alertmanager.send("ProbesMissing")  # has a message of its own, a little later
+    assert alertmanager.receiver.wait(lambda r: r.messages("watchdog") and r.messages("discord"), 120)
+    assert WATCHDOG not in "".join(m.text for m in alertmanager.receiver.messages("discord"))
+
+
+def test_without_a_switch_the_watchdog_is_silent(program: Path, tmp_path: Path, receiver: Receiver) -> None:
+    file = told(receiver)
+    file.drop_secret("WATCHDOG_URL")
+    with running(program, tmp_path, file, receiver) as found:
+        found.send(WATCHDOG)
+        found.send("ProbesMissing")
+        assert receiver.wait(lambda r: r.messages("discord"), 120)
+        assert {m.channel for m in receiver.messages()} <= {"discord", "slack", "pagerduty"}
+
+
+# --- working hours -----------------------------------------------------------------------------------------
+
+# A P2 alert that is told 30 s after it arises, at these times in Seoul. March 2026 begins on a Sunday.
+MOMENTS = {
+    "a Monday before nine": ("2026-03-02 08:59:00", False),
+    "a Monday after nine": ("2026-03-02 09:00:05", True),
+    "a Wednesday at noon": ("2026-03-04 12:00:00", True),
+    "a Thursday at three in the night, Wednesday in London": ("2026-03-05 03:00:00", False),
+    "a Friday before six": ("2026-03-06 17:59:00", True),
+    "a Friday after six": ("2026-03-06 18:00:05", False),
+    "a Saturday at noon": ("2026-03-07 12:00:00", False),
+    "a Sunday at noon": ("2026-03-08 12:00:00", False),
+    "a summer's Monday after nine, when London's clock is another": ("2026-07-06 09:00:05", True),
+}  # fmt: skip
+OUTSIDE = "Notifications not sent, route is not within active time"
+
+
+@pytest.fixture(scope="module")
+def heard(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running]]:
+    """At each moment: what has come of a P1 and a P2, all at once, because each takes half a minute."""
+    with contextlib.ExitStack() as stack:
+        found = {}
+        for name, (moment, _) in MOMENTS.items():
+            receiver = stack.enter_context(Receiver())
+            env = clocked.at(datetime.fromisoformat(moment).replace(tzinfo=SEOUL))
+            folder = tmp_path_factory.mktemp("clock")
+            found[name] = stack.enter_context(running(program, folder, told(receiver), receiver, env))
+            found[name].send("ProbesMissing")
+            found[name].send("BattleConnectFast")
+        yield found
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_p2_is_told_in_working_hours_and_p1_at_any(heard: dict[str, Running], name: str) -> None:
+    told, within = heard[name], MOMENTS[name][1]
+    assert told.receiver.wait(lambda r: _titles(r, "pagerduty") == ["P1 production: monitor"], 120)
+    if within:
+        expected = ["P1 production: monitor", "P2 production: socket"]
+        for channel in ("discord", "slack"):
+            assert told.receiver.wait(lambda r, c=channel: _titles(r, c) == expected, 120)  # type: ignore[misc]
+        assert not told.said(OUTSIDE)
+    else:
+        assert processes.wait_until(lambda: told.said(OUTSIDE), 120)
+        assert (
+            _titles(told.receiver, "discord") == _titles(told.receiver, "slack") == ["P1 production: monitor"]
+        )
+    assert _titles(told.receiver, "pagerduty") == ["P1 production: monitor"]
+
+
+def test_what_arises_at_night_is_told_in_the_morning(
+    program: Path, tmp_path: Path, receiver: Receiver
+) -> None:
+    """The wait between two looks is shortened from five minutes; the hours are the rendered ones."""
+    env = clocked.at(datetime(2026, 3, 3, 8, 59, 20, tzinfo=SEOUL))
+    faster = {"group_wait": "1s", "group_interval": "10s"}
+    with running(program, tmp_path, told(receiver), receiver, env, **faster) as found:
+        found.send("BattleConnectFast")
+        assert processes.wait_until(lambda: found.said(OUTSIDE), 120)
+        assert receiver.messages() == []
+        assert receiver.wait(lambda r: r.messages("discord") and r.messages("slack"), 180)
+        assert _titles(receiver, "discord") == ["P2 production: socket"]
+
+
+def _titles(receiver: Receiver, channel: str) -> list[str]:
+    return [message.title for message in receiver.messages(channel)]
+
+
+def test_the_rules_of_these_tests_have_the_severities_they_stand_for() -> None:
+    severity = {rule.name: rule.severity for rule in RULES}
+    assert severity["ProbesMissing"] is Severity.P1
+    assert severity["BattleConnectFast"] is Severity.P2
