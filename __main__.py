@@ -40,7 +40,12 @@ gate = DeploymentGate(
 )
 socket = SocketServer(
     SOCKET,
-    SocketServerArgs(plan=socket_plan(stack), edge_config=web.edge_config, hooks=rollout_hooks.hooks(stack)),
+    SocketServerArgs(
+        plan=socket_plan(stack),
+        edge_config=web.edge_config,
+        hooks=rollout_hooks.of_server(stack),
+        proxy_hooks=rollout_hooks.of_proxy(stack),
+    ),
     pulumi.ResourceOptions(providers=[on_socket_host]),
 )
 monitored = uptime_plan(stack)

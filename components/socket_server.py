@@ -11,19 +11,27 @@ import pulumi
 import pulumi_docker as docker
 
 from components.swarm import LOGS, RESTART, container_labels, encoded, labels, port
-from plan.socket import PORT, PROXY_HTTP_PORT, PROXY_HTTPS_PORT, STOP_GRACE, SocketPlan
+from plan.socket import (
+    PORT,
+    PROXY_HTTP_PORT,
+    PROXY_HTTPS_PORT,
+    PROXY_STOP_GRACE,
+    STOP_GRACE,
+    SocketPlan,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SocketServerArgs:
     """`plan`: what to declare, or None for nothing yet. `edge_config`: value of EDGE_CONFIG (secret).
 
-    `hooks`: called by the engine before and after the server's service changes.
+    `hooks` and `proxy_hooks`: called by the engine when the service of the server, or of the proxy, changes.
     """
 
     plan: SocketPlan | None
     edge_config: pulumi.Input[str]
     hooks: pulumi.ResourceHookBinding | None = None
+    proxy_hooks: pulumi.ResourceHookBinding | None = None
 
 
 class SocketServer(pulumi.ComponentResource):
@@ -48,7 +56,7 @@ class SocketServer(pulumi.ComponentResource):
         )
         self.network_id = network.id
         server = self._server(plan, network, args, marks)
-        self._proxy(plan, network, marks, depends_on=server)
+        self._proxy(plan, network, args.proxy_hooks, marks, depends_on=server)
         return server
 
     def _server(
@@ -145,7 +153,12 @@ class SocketServer(pulumi.ComponentResource):
         )
 
     def _proxy(
-        self, plan: SocketPlan, network: docker.Network, marks: dict[str, str], depends_on: docker.Service
+        self,
+        plan: SocketPlan,
+        network: docker.Network,
+        hooks: pulumi.ResourceHookBinding | None,
+        marks: dict[str, str],
+        depends_on: docker.Service,
     ) -> None:
         config = docker.ServiceConfig(
             f"{self._name}-{plan.caddyfile_name}",
@@ -161,7 +174,7 @@ class SocketServer(pulumi.ComponentResource):
         )
         docker.Service(
             f"{self._name}-proxy",
-            name=f"{plan.prefix}-proxy",
+            name=plan.proxy,
             labels=labels({**marks, **plan.proxy_login}),
             mode={"replicated": {"replicas": 1}},
             task_spec={
@@ -181,7 +194,7 @@ class SocketServer(pulumi.ComponentResource):
                     "read_only": True,
                     "cap_drops": ["ALL"],
                     "init": True,
-                    "stop_grace_period": STOP_GRACE,
+                    "stop_grace_period": PROXY_STOP_GRACE,
                 },
                 "networks_advanceds": [{"id": network.id}],
                 # Where the domain points and the certificates lie: on the manager that the stack file names.
@@ -199,5 +212,5 @@ class SocketServer(pulumi.ComponentResource):
             # Two tasks cannot publish one host port, so the old one ends first.
             update_config={"order": "stop-first", "failure_action": "rollback", "monitor": "5s"},
             converge_config={"delay": "1s", "timeout": plan.rollout.converge_timeout},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[depends_on]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[depends_on], hooks=hooks),
         )

@@ -20,7 +20,7 @@ import docker.errors  # type: ignore[import-untyped]
 from operations import docker_client
 from operations.docker_client import Engine, Material
 from operations.workspace import OperationError
-from plan.hosts import DockerHost, Login, registry
+from plan.hosts import DockerHost, registry
 
 TIMEOUT: Final = 20.0  # seconds for one answer of a host
 ROLLOUT: Final = 600.0  # seconds until a rollout is given up on; the provider's own limit is half of it
@@ -246,9 +246,7 @@ class Host:
             tasks = self._engine.tasks(filters={"service": name})
         if any(_image(task["Spec"]) == image and _had_container(task) for task in tasks):
             return ""
-        auth = next(
-            (_auth(login) for login in self.access.logins if login.registry == registry(image.name)), {}
-        )
+        auth = self._auth(image)
         for part in (f"{image.name}:{image.tag}", f"{image.name}@{image.digest}"):
             try:
                 self._engine.distribution(part, auth)
@@ -259,6 +257,24 @@ class Host:
                 status, _, message = explained
                 return f"{part}: {message}" if status in (401, 403, 404) else ""
         return ""
+
+    def pull(self, image: Image) -> None:
+        """Have an image on this host, as a service here would pull it; nothing to do where it is."""
+        with _explained(self.access):
+            try:
+                self._engine.inspect_image(str(image))
+            except docker.errors.ImageNotFound:
+                self._engine.pull(
+                    image.name, image.digest or image.tag or "latest", auth_config=self._auth(image)
+                )
+                self._engine.inspect_image(str(image))  # what goes wrong on the way is not raised
+
+    def _auth(self, image: Image) -> dict[str, str]:
+        """Credentials as the engine's API takes them (AuthConfig); empty where the registry needs none."""
+        for login in self.access.logins:
+            if login.registry == registry(image.name):
+                return {"username": login.user, "password": login.password, "serveraddress": login.registry}
+        return {}
 
 
 @contextmanager
@@ -318,11 +334,6 @@ def _running(service: Mapping[str, Any], tasks: list[dict[str, Any]]) -> Running
 
 def _image(task: Mapping[str, Any]) -> Image:
     return Image.parse(task["ContainerSpec"]["Image"])
-
-
-def _auth(login: Login) -> dict[str, str]:
-    """As the engine's API takes it (AuthConfig)."""
-    return {"username": login.user, "password": login.password, "serveraddress": login.registry}
 
 
 def _had_container(task: Mapping[str, Any]) -> bool:

@@ -5,6 +5,7 @@ Asks the Docker host, because neither the plugin nor the state knows what serves
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from operations import hosts
@@ -12,64 +13,107 @@ from operations.hosts import Host, Image, Running
 from operations.workspace import OperationError
 from plan.hosts import socket_host
 from plan.settings import Settings
-from plan.socket import SocketPlan
+from plan.socket import proxy_name, service_name
 
 _MEND: Final = "Mend it in the stack file and run `pulumi up` again; nothing else is needed."
 
 
-class Rollout:
-    """The rollout of one release on its host. What is raised is an OperationError for people."""
+@dataclass(frozen=True)
+class Wanted:
+    """What a service shall run. `called` is its name in messages."""
 
-    def __init__(self, settings: Settings, plan: SocketPlan) -> None:
+    service: str
+    image: Image
+    called: str
+
+
+class Rollout:
+    """The rollout of a stack on its host. What is raised is an OperationError for people."""
+
+    def __init__(self, settings: Settings) -> None:
         self._access = socket_host(settings)
-        self._service, self._wanted = plan.service, Image.parse(plan.image)
+        self._server = Wanted(
+            service_name(settings.stack),
+            Image(settings.socket_image, settings.socket_release, settings.socket_digest),
+            f"release {settings.socket_release}",
+        )
+        self._proxy = Wanted(
+            proxy_name(settings.stack), Image.parse(settings.proxy_image), f"proxy {settings.proxy_image}"
+        )
 
     def refuse_unknown(self) -> None:
-        """Raise if this release has never run here and the registry does not have it."""
+        """Raise if the release has never run here and the registry does not have it."""
+        wanted = self._server
         try:
             with hosts.connected(self._access) as host:
-                reason = host.refusal(self._service, self._wanted)
-                running = host.service(self._service) if reason else None
+                reason = host.refusal(wanted.service, wanted.image)
+                running = host.service(wanted.service) if reason else None
         except OperationError:
             return  # the update itself meets the same host, and says so
         if reason:
             raise OperationError(
-                f"release {self._wanted.tag} does not exist: {reason}. The service was not touched; "
-                f"{_serving(running, 'still ')}. {_MEND}"
+                f"{wanted.called} does not exist: {reason}. The service was not touched; "
+                f"{serving(running)}. {_MEND}"
             )
 
-    def await_swarm(self) -> None:
+    def pull_proxy(self) -> None:
+        """Have the proxy's image on its host before the old one ends, and refuse one that cannot be had."""
+        with hosts.connected(self._access) as host:
+            try:
+                host.pull(self._proxy.image)
+            except OperationError as error:
+                raise OperationError(
+                    f"{self._proxy.called} cannot be pulled: {error}. The old proxy was not touched. {_MEND}"
+                ) from None
+
+    def await_server(self) -> None:
         """Return when Swarm calls the update completed; raise when it went back to N-1.
 
         The plugin returns as soon as every slot has a running task, also before the last slot is updated
         and within the monitor window: what dies there was a success to it.
         """
-        with hosts.connected(self._access) as host:
-            running = host.await_end(self._service)
-            if running.update not in ("completed", ""):
-                raise OperationError(self._failure(host, running))
+        self._await(self._server)
 
-    def explain(self) -> str:
+    def await_proxy(self) -> None:
+        """The same for the proxy."""
+        self._await(self._proxy)
+
+    def explain_server(self) -> str:
         """Which release failed, why, and which one serves."""
+        return self._explain(self._server)
+
+    def explain_proxy(self) -> str:
+        """The same for the proxy."""
+        return self._explain(self._proxy)
+
+    def _await(self, wanted: Wanted) -> None:
+        with hosts.connected(self._access) as host:
+            running = host.await_end(wanted.service)
+            if running.update not in ("completed", ""):
+                raise OperationError(_failure(host, wanted, running))
+
+    def _explain(self, wanted: Wanted) -> str:
         try:
             with hosts.connected(self._access) as host:
-                return self._failure(host, host.service(self._service))
+                return _failure(host, wanted, host.service(wanted.service))
         except OperationError as error:
-            return f"release {self._wanted.tag} failed, and what serves cannot be asked: {error}"
-
-    def _failure(self, host: Host, running: Running | None) -> str:
-        return failure(self._wanted, running, host.reasons(self._service, self._wanted))
+            return f"{wanted.called} failed, and what serves cannot be asked: {error}"
 
 
-def failure(wanted: Image, running: Running | None, reasons: Sequence[str]) -> str:
-    """The sentence for a failed rollout of `wanted`, given what runs now."""
-    back = running is not None and running.image == wanted and running.update.startswith("rollback")
-    what = f"the new settings of release {wanted.tag}" if back else f"release {wanted.tag}"
+def _failure(host: Host, wanted: Wanted, running: Running | None) -> str:
+    return failure(wanted, running, host.reasons(wanted.service, wanted.image))
+
+
+def failure(wanted: Wanted, running: Running | None, reasons: Sequence[str]) -> str:
+    """The sentences for a failed rollout of `wanted`, given what runs now."""
+    back = running is not None and running.image == wanted.image and running.update.startswith("rollback")
+    what = f"the new settings of {wanted.called}" if back else wanted.called
     why = f" ({'; '.join(reasons)})" if reasons else ""
-    return f"{what} failed{why}; {_serving(running, 'still ')}. {_MEND}"
+    return f"{what} failed{why}; {serving(running)}. {_MEND}"
 
 
-def _serving(running: Running | None, still: str) -> str:
+def serving(running: Running | None) -> str:
+    """What the running tasks of a service are, in words."""
     counts = running.serving if running else {}
     if running is None or not counts:
         return "nothing serves"
@@ -77,4 +121,4 @@ def _serving(running: Running | None, still: str) -> str:
         both = ", ".join(f"{image.tag} with {count}" for image, count in counts.items())
         return f"serving now, in tasks: {both}"
     [(image, count)] = counts.items()
-    return f"{image.tag} {still}serves ({count} of {running.desired} tasks)"
+    return f"{image.tag or image} still serves ({count} of {running.desired} tasks)"

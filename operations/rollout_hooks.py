@@ -1,6 +1,6 @@
-"""Hooks of the socket server's service: what a plain `pulumi up` knows of a rollout, with any plugin.
+"""Hooks of the socket server's services: what a plain `pulumi up` knows of a rollout, with any plugin.
 
-The engine calls them while the program runs: before the service is touched, after it was updated, when that
+The engine calls them while the program runs: before a service is touched, after it was updated, when that
 failed. A preview calls none, needs no Docker, and does not even load what asks it.
 """
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 import pulumi
 
 from plan.settings import Settings
-from plan.socket import socket_plan
 
 if TYPE_CHECKING:
     from operations.rollout import Rollout
@@ -19,31 +18,53 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def hooks(settings: Settings) -> pulumi.ResourceHookBinding | None:
-    """The hooks for the stack's service; None while no release is named. Messages show their names."""
-    plan = socket_plan(settings)
-    if plan is None:
-        return None
-
-    async def ask(what: Callable[["Rollout"], T]) -> T:
-        from operations.rollout import Rollout  # noqa: PLC0415  slow: no preview needs it
-
-        return await asyncio.to_thread(what, Rollout(settings, plan))
+def of_server(settings: Settings) -> pulumi.ResourceHookBinding | None:
+    """For the server's service; None while no release is named. Messages show the names of the hooks."""
 
     async def exists(_: pulumi.ResourceHookArgs) -> None:
-        await ask(lambda rollout: rollout.refuse_unknown())
+        await _ask(settings, lambda rollout: rollout.refuse_unknown())
 
     async def watched(_: pulumi.ResourceHookArgs) -> None:
-        await ask(lambda rollout: rollout.await_swarm())
+        await _ask(settings, lambda rollout: rollout.await_server())
 
     async def failed(_: pulumi.ErrorHookArgs) -> bool:
-        pulumi.log.error(await ask(lambda rollout: rollout.explain()))
+        pulumi.log.error(await _ask(settings, lambda rollout: rollout.explain_server()))
         return False  # a second attempt would meet the same image
 
+    if not settings.socket_release:
+        return None
     existing = pulumi.ResourceHook("the release exists", exists)
     return pulumi.ResourceHookBinding(
         before_create=[existing],
         before_update=[existing],
         after_update=[pulumi.ResourceHook("the release stays healthy", watched)],
-        on_error=[pulumi.ErrorHook("what serves now", failed)],
+        on_error=[pulumi.ErrorHook("which release serves", failed)],
     )
+
+
+def of_proxy(settings: Settings) -> pulumi.ResourceHookBinding | None:
+    """For the proxy's service; None while no release is named."""
+
+    async def pulled(_: pulumi.ResourceHookArgs) -> None:
+        await _ask(settings, lambda rollout: rollout.pull_proxy())
+
+    async def watched(_: pulumi.ResourceHookArgs) -> None:
+        await _ask(settings, lambda rollout: rollout.await_proxy())
+
+    async def failed(_: pulumi.ErrorHookArgs) -> bool:
+        pulumi.log.error(await _ask(settings, lambda rollout: rollout.explain_proxy()))
+        return False
+
+    if not settings.socket_release:
+        return None
+    return pulumi.ResourceHookBinding(
+        before_update=[pulumi.ResourceHook("the proxy can be pulled", pulled)],
+        after_update=[pulumi.ResourceHook("the proxy stays up", watched)],
+        on_error=[pulumi.ErrorHook("which proxy serves", failed)],
+    )
+
+
+async def _ask(settings: Settings, what: "Callable[[Rollout], T]") -> T:
+    from operations.rollout import Rollout  # noqa: PLC0415  slow: no preview needs it
+
+    return await asyncio.to_thread(what, Rollout(settings))

@@ -21,6 +21,7 @@ PROXY_HTTP_PORT, PROXY_HTTPS_PORT = (
 
 DRAIN_SECONDS: Final = 20  # the server stops taking connections and lets clients move (docs/app-contract.md)
 STOP_GRACE: Final = "30s"  # longer than the drain, or Docker kills it half-way
+PROXY_STOP_GRACE: Final = "5s"  # while the old proxy ends nobody gets in: no task of its own to finish
 
 
 def prefix(stack: str) -> str:
@@ -31,6 +32,11 @@ def prefix(stack: str) -> str:
 def service_name(stack: str) -> str:
     """Name of the Swarm service of a stack's socket server."""
     return f"{prefix(stack)}-socket"
+
+
+def proxy_name(stack: str) -> str:
+    """Name of the Swarm service of the proxy in front of it."""
+    return f"{prefix(stack)}-proxy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +90,7 @@ class SocketPlan:
     stack: str
     prefix: str
     service: str
+    proxy: str
     release: str
     image: str
     proxy_image: str
@@ -120,6 +127,7 @@ def socket_plan(settings: Settings) -> SocketPlan | None:
         stack=settings.stack,
         prefix=names,
         service=service_name(settings.stack),
+        proxy=proxy_name(settings.stack),
         release=settings.socket_release,
         image=f"{settings.socket_image}:{settings.socket_release}@{settings.socket_digest}",
         proxy_image=settings.proxy_image,
@@ -158,6 +166,9 @@ def _file_secret(settings: Settings, key: str, value: str) -> FileSecret:
 def render_caddyfile(settings: Settings) -> str:
     """The proxy's configuration: TLS, WebSocket and long polling, sticky sessions, private metrics.
 
+    A proxy that ends would wait for every request without a bound, and a long poll is one; meanwhile its
+    port is taken, and nobody gets in (grace_period).
+
     Upstreams are the service's tasks, looked up every second (`dnsrr`); a task that refuses a connection is
     left out for two seconds while another is tried. The address of a task that died does not answer at all,
     so the dial is short: with Caddy's 3 s a release that dies lost 8 of 8,727 probes, with 500 ms none of
@@ -171,6 +182,7 @@ def render_caddyfile(settings: Settings) -> str:
     return f"""\
 {{
 \tadmin off
+\tgrace_period 1s
 \thttp_port {PROXY_HTTP_PORT}
 \thttps_port {PROXY_HTTPS_PORT}
 {https}}}

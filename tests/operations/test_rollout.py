@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from operations.hosts import Image, Running
-from operations.rollout import failure
+from operations.rollout import Wanted, failure
 
 ONE, TWO = (Image("registry.example/socket", digit * 40, f"sha256:{digit * 64}") for digit in "12")
 
@@ -50,4 +50,5 @@ def running(image: Image, update: str = "rollback_completed", **serving: int) ->
 def test_the_sentence_names_what_failed_and_what_serves(
     now: Running | None, reasons: list[str], said: str
 ) -> None:
-    assert failure(TWO, now, reasons).startswith(said)
+    wanted = Wanted("paintshare-staging-socket", TWO, f"release {TWO.tag}")
+    assert failure(wanted, now, reasons).startswith(said)

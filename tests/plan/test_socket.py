@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from plan.socket import DRAIN_SECONDS, STOP_GRACE, SocketPlan, socket_plan
+from plan.socket import DRAIN_SECONDS, PROXY_STOP_GRACE, STOP_GRACE, SocketPlan, socket_plan
 from tests.builders import StackFile, production, staging
 
 SHA, DIGEST = "a" * 40, "sha256:" + "b" * 64
@@ -87,3 +87,22 @@ def test_the_proxy_hides_the_metrics_and_finds_every_task() -> None:
     assert "respond @private 404" in text
     assert "name tasks.paintshare-staging-socket" in text
     assert "dial_timeout 500ms" in text
+
+
+def test_a_slow_health_check_ends_no_task_within_ten_seconds() -> None:
+    """It starts a process; on a host that is short of processors that takes its time."""
+    health = plan().health
+    assert float(health.timeout.removesuffix("s")) >= 10
+    assert health.retries >= 3
+
+
+def test_the_next_task_waits_until_the_one_before_has_outlived_its_window() -> None:
+    rollout = plan().rollout
+    assert rollout.parallelism == 1
+    assert float(rollout.delay.removesuffix("s")) >= float(rollout.monitor.removesuffix("s"))
+
+
+def test_the_proxy_leaves_its_port_at_once() -> None:
+    """Two cannot hold it, and a long poll would keep the old one there."""
+    assert "grace_period 1s" in plan().caddyfile
+    assert float(PROXY_STOP_GRACE.removesuffix("s")) < float(STOP_GRACE.removesuffix("s"))

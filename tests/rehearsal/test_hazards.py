@@ -439,6 +439,11 @@ HAZARDS: Final[dict[str, str]] = {
     "state-after-rollback": (
         "test_a_service_is_seen_as_it_runs_through_a_good_rollout_and_one_that_is_rolled_back"
     ),
+    "rollback-says-nothing": "test_two_bad_releases_in_a_row_do_not_make_the_first_of_them_n_minus_1",
+    "release-missing": "test_a_release_that_never_existed_is_refused_before_the_service_is_touched",
+    "every-task-replaced": "test_a_release_that_dies_soon_after_it_was_healthy_costs_no_probe",
+    "proxy-missing": "test_a_proxy_that_cannot_be_pulled_is_refused_while_the_old_one_serves",
+    "probe-kills": "test_a_slow_health_check_ends_no_task_within_ten_seconds",
     "pruning-takes-the-way-back": (
         "test_after_a_pruning_each_stack_goes_back_to_its_n_1_with_the_registry_stopped"
     ),

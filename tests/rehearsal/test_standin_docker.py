@@ -1179,8 +1179,6 @@ def test_service_failed_create_is_removed__so_the_next_up_creates_it(
         host.create("Service", **stated)
     assert not isinstance(caught.value, UnfinishedError)
     assert "did not converge after 6s" in caught.value.message
-    assert f"web: release:{tag} failed" in caught.value.message
-    assert "running now: nothing" in caught.value.message
     assert client.services.list() == []
     host.create("Service", **rollout())
     assert running(client) == ["release:1"] * 2
@@ -1212,27 +1210,15 @@ def test_service_failed_create_is_removed__or_kept_in_the_state_when_the_engine_
     assert running(client) == ["release:1"] * 2
 
 
-BAD = {
-    "none": "No such image: release:none",
-    "sick": "unhealthy container",
-    "crashes": "task: non-zero exit (3)",
-    "dies": "task: non-zero exit (4)",
-}
-
-
-@pytest.mark.parametrize("tag", BAD)
-def test_service_bad_release_is_rolled_back__and_the_message_names_both_releases(
+@pytest.mark.parametrize("tag", ["none", "sick", "crashes", "dies"])
+def test_service_bad_release_is_rolled_back__and_the_message_says_no_more_than_the_plugins(
     host: Host, client: engine_sdk.DockerClient, tag: str
 ) -> None:
     update = {**rollout()["updateConfig"], "monitor": "8s" if tag == "dies" else "1s"}
     made = host.create("Service", **rollout(updateConfig=update))
     with pytest.raises(UnfinishedError) as caught:
         host.update(made, **rollout(updateConfig=update, container={"image": f"release:{tag}"}))
-    message = str(caught.value)
-    assert message.startswith("service rollback completed: rollback completed\n")
-    assert f"\nweb: release:{tag} failed (" in message
-    assert BAD[tag] in message
-    assert message.endswith("; running now: 2 of release:1")
+    assert str(caught.value) == "service rollback completed: rollback completed"
     assert running(client) == ["release:1"] * 2
     good = host.update(made, **rollout(updateConfig=update, container={"image": "release:2"}))
     assert running(client) == ["release:2"] * 2
@@ -1251,18 +1237,14 @@ def test_service_failed_update_is_kept__in_the_state_so_the_next_up_tries_again(
     assert host.changes(host.seen(stated), **rollout()) == []
 
 
-def test_service_paused_update_fails__and_says_what_runs(host: Host, client: engine_sdk.DockerClient) -> None:
+def test_service_paused_update_fails__and_leaves_what_runs(
+    host: Host, client: engine_sdk.DockerClient
+) -> None:
     paused = {**rollout()["updateConfig"], "failureAction": "pause"}
     made = host.create("Service", **rollout(updateConfig=paused))
-    # A change of settings under the same image is named as such.
-    broken = {**HEALTH, "tests": ["CMD", "/bin/busybox", "false"]}
-    with pytest.raises(UnfinishedError) as caught:
-        host.update(made, **rollout(updateConfig=paused, container={"healthcheck": broken}))
-    assert "the change was in other settings" in str(caught.value)
     with pytest.raises(UnfinishedError) as caught:
         host.update(made, **rollout(updateConfig=paused, container={"image": "release:crashes"}))
     assert str(caught.value).startswith("service update paused: ")
-    assert "running now: 2 of release:1" in str(caught.value)
     assert running(client) == ["release:1"] * 2
 
 
@@ -1271,7 +1253,7 @@ def test_service_timeout_fails__while_swarm_goes_on(host: Host, client: engine_s
     slow = {"image": "release:2", "healthcheck": {**HEALTH, "interval": "10s"}}
     with pytest.raises(UnfinishedError) as caught:
         host.update(made, **rollout(container=slow, convergeConfig={"timeout": "3s"}))
-    assert str(caught.value).startswith(f"Service with ID ({made.id}) did not converge after 3s\n")
+    assert str(caught.value).startswith(f"Service with ID ({made.id}) did not converge after 3s")
     assert running(client) == ["release:1"] * 2
 
 
@@ -1418,8 +1400,6 @@ def test_a_stack_is_created_changed_rolled_back_recovered_and_destroyed(
     for bad in ("release:none", "release:sick"):
         run = rehearsal.up(program(swarm.host, bad))
         assert "service rollback completed" in run.error
-        assert f"web: {bad} failed" in run.error
-        assert "running now: 2 of release:2" in run.error
         assert running(client) == ["release:2"] * 2
         assert rehearsal.resource("service")["initErrors"]
         assert CANARY not in rehearsal.files() + run.output + run.error

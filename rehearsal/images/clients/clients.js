@@ -78,7 +78,8 @@ function player(index) {
         const has = new Set(answer.state.chat.map(({ id }) => id));
         const oldest = answer.state.chat[0]?.id ?? ""; // the server keeps the last ones only
         const kept =
-          state.chat.every(({ id }) => id < oldest || has.has(id)) && answer.state.endsAt <= state.endsAt;
+          !state || // the connection was lost before the room was known
+          (state.chat.every(({ id }) => id < oldest || has.has(id)) && answer.state.endsAt <= state.endsAt);
         counts.reconnects++;
         counts.reconnectMs.push(again);
         if (kept) counts.kept++;

@@ -5,7 +5,6 @@ calls it completed. The plugin calls it completed as soon as every task runs, al
 """
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -368,7 +367,7 @@ class Service(DockerKind):
                         raise
         if "convergeConfig" in inputs:
             try:
-                _Rollout(id, inputs).update(_image(now["Spec"]))
+                _Rollout(id, inputs).update()
             except ServiceError as error:
                 raise UnfinishedError(error.message, id, inputs, inputs) from None
         return self._outputs(id, inputs)
@@ -419,10 +418,6 @@ def _conflicts(inputs: Properties) -> Iterator[Failure]:
             )
 
 
-def _image(spec: Properties) -> str:
-    return str(spec["TaskTemplate"]["ContainerSpec"]["Image"])
-
-
 def _auth(inputs: Properties) -> Properties:
     if "auth" not in inputs:
         return session.credentials(inputs["taskSpec"]["containerSpec"]["image"])
@@ -464,11 +459,10 @@ def _is_alive(task: Properties) -> bool:
 
 
 class _Rollout:
-    """Waits for the tasks of one service. What ends badly is a ServiceError that says what runs now."""
+    """Waits for the tasks of one service. What ends badly is a ServiceError in the plugin's own words."""
 
     def __init__(self, id: str, inputs: Properties) -> None:
         self._id, self._name, self._hidden = id, inputs["name"], _secrets(inputs)
-        self._wanted = inputs["taskSpec"]["containerSpec"]["image"]
         self._delay = (nanoseconds(inputs["convergeConfig"]["delay"]) or 0) / 10**9
         self._timeout = nanoseconds(inputs["convergeConfig"]["timeout"]) or 0
 
@@ -480,7 +474,7 @@ class _Rollout:
             if self._all_run(service, tasks):
                 return
 
-    def update(self, before: str) -> None:
+    def update(self) -> None:
         """Until Swarm calls the update completed, or every replica runs where it has nothing to replace."""
         begun = time.monotonic()
         for _ in self._until_timeout():
@@ -490,22 +484,20 @@ class _Rollout:
                 case "completed":
                     return
                 case "rollback_completed":
-                    raise self._error("service rollback completed", status, self._settled(), before)
+                    self._settle()
+                    raise self._error("service rollback completed", status)
                 case "paused":
-                    raise self._error("service update paused", status, tasks, before)
+                    raise self._error("service update paused", status)
                 case "rollback_paused":
-                    raise self._error("service rollback paused", status, tasks, before)
+                    raise self._error("service rollback paused", status)
                 case None if time.monotonic() - begun > _PARTLY and self._all_run(service, tasks):
                     return
 
-    def _settled(self) -> list[Properties]:
-        """The tasks once every replica runs: Swarm may call a rollback completed a moment before."""
+    def _settle(self) -> None:
+        """Until every replica runs: Swarm may call a rollback completed a moment before."""
         deadline = time.monotonic() + PATIENCE
-        service, tasks = self._ask()
-        while not self._all_run(service, tasks) and time.monotonic() < deadline:
+        while not self._all_run(*self._ask()) and time.monotonic() < deadline:
             self._pause(_POLL)
-            service, tasks = self._ask()
-        return tasks
 
     def _ask(self) -> tuple[Properties, list[Properties]]:
         with session.asking(*self._hidden) as engine:
@@ -527,34 +519,15 @@ class _Rollout:
         while time.monotonic() < deadline:
             yield
             self._pause(_POLL)
-        _, tasks = self._ask()
-        happened = f"Service with ID ({self._id}) did not converge after {go_duration(self._timeout)}"
-        raise self._error(happened, {}, tasks, None)
+        raise self._error(f"Service with ID ({self._id}) did not converge after {go_duration(self._timeout)}")
 
     def _pause(self, seconds: float) -> None:
         if session.cancelled.wait(seconds):
             raise ServiceError(0, "cancelled", f"{self._name}: the run was interrupted while tasks started")
 
-    def _error(
-        self, happened: str, status: Properties, tasks: list[Properties], before: str | None
-    ) -> ServiceError:
-        """The plugin's own words first; then which image failed, of what, and which one serves."""
-        running = Counter(_image({"TaskTemplate": each["Spec"]}) for each in tasks if _runs(each))
-        newest = sorted(tasks, key=lambda each: each["Status"].get("Timestamp", ""), reverse=True)
-        reasons = [
-            each["Status"]["Err"]
-            for each in newest
-            if each["Status"].get("Err") and _image({"TaskTemplate": each["Spec"]}) == self._wanted
-        ]
-        failed = f"{self._name}: {self._wanted} failed"
-        if reasons:
-            failed += f" ({'; '.join(list(dict.fromkeys(reasons))[:2])})"
-        serving = ", ".join(f"{count} of {image}" for image, count in sorted(running.items()))
-        serves = f"running now: {serving or 'nothing'}"
-        if before == self._wanted:
-            serves += " (the same image: the change was in other settings)"
-        words = ": ".join(filter(None, (happened, status.get("Message"))))
-        return ServiceError(0, "not_converged", session.hide(f"{words}\n{failed}; {serves}", *self._hidden))
+    def _error(self, happened: str, status: Properties | None = None) -> ServiceError:
+        words = ": ".join(filter(None, (happened, (status or {}).get("Message"))))
+        return ServiceError(0, "not_converged", session.hide(words, *self._hidden))
 
 
 def _runs(task: Properties) -> bool:

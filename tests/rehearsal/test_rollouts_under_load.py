@@ -1,0 +1,183 @@
+"""Releases of the socket server under load, through the program: 50 players in rooms, 100 probes a second.
+
+One stack on one engine; every test starts from a sound release, whichever that is by then, and leaves one.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from rehearsal.docker_engine import images
+from rehearsal.docker_engine.images import ImageRef
+from tests.harness import RehearsalHome
+from tests.rehearsal.rollouts import PLAYERS, RATE, Rollouts, Watch, release, swarm
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine")
+
+NEVER_HEALTHY = tuple(fault for fault in images.FAULTS if fault != "dies")
+
+
+class Sound:
+    """Two sound releases that take turns: the one that serves, and the next."""
+
+    def __init__(self, rollouts: Rollouts) -> None:
+        self.rollouts = rollouts
+        self.serves, self.next = release(rollouts.hub, "1"), release(rollouts.hub, "2")
+
+    def turn(self) -> None:
+        """The next release, by a plain `pulumi up` and nothing else."""
+        self.rollouts.up(self.next).ok()
+        self.serves, self.next = self.next, self.serves
+        assert self.rollouts.settles(self.serves)
+
+    def stay(self) -> None:
+        """The release that serves, named again: a plain `pulumi up` that replaces no task."""
+        self.rollouts.up(self.serves).ok()
+        self.rollouts.home.pulumi("preview", "-s", self.rollouts.stack, "--expect-no-changes").ok()
+        assert self.rollouts.serving() == {self.serves.tag: 2}
+
+
+@pytest.fixture(scope="module")
+def rollouts(module_home: RehearsalHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rollouts]:
+    with swarm(tmp_path_factory.mktemp("swarm") / "docker") as hub:
+        made = Rollouts(module_home, hub)
+        made.place()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def sound(rollouts: Rollouts) -> Sound:
+    made = Sound(rollouts)
+    rollouts.up(made.serves).ok()
+    assert rollouts.settles(made.serves)
+    return made
+
+
+def lost_nothing(watch: Watch) -> None:
+    assert watch.probes["failed"] == 0, [
+        one for one in watch.clients.events if one["event"] == "probe-failed"
+    ]
+    assert watch.probes["sent"] >= RATE * watch.seconds
+    assert watch.summary["connected"] == PLAYERS
+    assert watch.summary["kept"] == watch.summary["reconnects"]
+    assert watch.clients.count("join-failed") == 0
+
+
+@pytest.mark.usefixtures("sound")
+def test_after_the_first_up_nothing_is_left_to_change(rollouts: Rollouts) -> None:
+    for verb in ("up", "refresh"):
+        rollouts.home.pulumi(
+            verb, "-s", rollouts.stack, "--yes", "--skip-preview", "--expect-no-changes"
+        ).ok()
+    rollouts.home.pulumi("preview", "-s", rollouts.stack, "--expect-no-changes").ok()
+
+
+def test_a_good_release_loses_no_probe_and_every_player_goes_on_in_its_room(
+    rollouts: Rollouts, sound: Sound
+) -> None:
+    with rollouts.watched() as watch:
+        sound.turn()
+        assert watch.everybody_is_back()
+    print(watch.told("a good release"))
+    lost_nothing(watch)
+
+
+@pytest.mark.parametrize("fault", NEVER_HEALTHY)
+def test_a_release_that_is_never_healthy_meets_no_player(
+    rollouts: Rollouts, sound: Sound, fault: str
+) -> None:
+    bad = release(rollouts.hub, str(3 + NEVER_HEALTHY.index(fault)), fault)
+    with rollouts.watched() as watch:
+        failed = rollouts.up(bad).failed()
+        assert rollouts.serving() == {sound.serves.tag: 2}
+        sound.stay()
+    print(watch.told(f"a bad release, {fault}, and N-1 named again"))
+    says_who_serves(failed.text, bad, sound.serves)
+    lost_nothing(watch)
+    assert watch.summary["lost"] == 0
+
+
+def test_a_release_that_dies_soon_after_it_was_healthy_costs_no_probe(
+    rollouts: Rollouts, sound: Sound
+) -> None:
+    bad = release(rollouts.hub, "7", "dies")
+    with rollouts.watched() as watch:
+        failed = rollouts.up(bad).failed()
+        assert rollouts.settles(sound.serves)
+        assert watch.nobody_is_away()
+        says_who_serves(failed.text, bad, sound.serves)
+        sound.turn()
+        assert watch.everybody_is_back()
+    print(watch.told("a release that dies, and the next good one"))
+    lost_nothing(watch)
+
+
+def says_who_serves(text: str, bad: ImageRef, serves: ImageRef) -> None:
+    assert f"release {bad.tag} failed" in text
+    assert f"{serves.tag} still serves" in text
+
+
+def test_two_bad_releases_in_a_row_do_not_make_the_first_of_them_n_minus_1(
+    rollouts: Rollouts, sound: Sound
+) -> None:
+    """After a failed update the state holds what failed; only the engine knows what serves."""
+    for digit, fault in (("4", "crash"), ("3", "healthz-500")):
+        bad = release(rollouts.hub, digit, fault)
+        says_who_serves(rollouts.up(bad).failed().text, bad, sound.serves)
+    assert rollouts.serving() == {sound.serves.tag: 2}
+    with rollouts.watched() as watch:
+        sound.turn()
+        assert watch.everybody_is_back()
+    print(watch.told("the next good release"))
+    lost_nothing(watch)
+
+
+def test_a_release_that_never_existed_is_refused_before_the_service_is_touched(
+    rollouts: Rollouts, sound: Sound
+) -> None:
+    before = rollouts.version()
+    state = stated_image(rollouts)
+    for tag, digest in (
+        ("9" * 40, "sha256:" + "9" * 64),
+        ("9" * 40, sound.serves.digest),  # the tag of nothing, beside the digest of something
+        (sound.serves.tag, "sha256:" + "9" * 64),
+    ):
+        with rollouts.watched(players=2) as watch:
+            failed = rollouts.up(ImageRef(sound.serves.name, tag, digest)).failed()
+        assert f"release {tag} does not exist" in failed.text
+        assert f"{sound.serves.tag} still serves" in failed.text
+        assert watch.probes["failed"] == watch.summary["lost"] == 0
+    assert rollouts.version() == before
+    assert stated_image(rollouts) == state
+    sound.stay()
+
+
+def stated_image(rollouts: Rollouts) -> str:
+    """The image that the state names."""
+    service = rollouts.home.resources(rollouts.stack)["socket-service"]["inputs"]
+    return str(service["taskSpec"]["containerSpec"]["image"])
+
+
+def test_an_image_that_goes_while_it_is_rolled_out_costs_nothing(rollouts: Rollouts, sound: Sound) -> None:
+    """The registry knows the image when it is asked, and no node can pull it."""
+    bad = rollouts.strip(release(rollouts.hub, "8"))
+    with rollouts.watched() as watch:
+        failed = rollouts.up(bad).failed()
+    print(watch.told("an image that cannot be pulled"))
+    says_who_serves(failed.text, bad, sound.serves)
+    lost_nothing(watch)
+    assert watch.summary["lost"] == 0
+    sound.stay()
+
+
+def test_rolling_back_is_writing_the_previous_sha_and_needs_no_registry(
+    rollouts: Rollouts, sound: Sound
+) -> None:
+    previous = sound.next
+    with rollouts.watched() as watch, rollouts.registry_down():
+        sound.turn()
+        assert watch.everybody_is_back()
+    assert sound.serves == previous
+    print(watch.told("a rollback, with the registry down"))
+    lost_nothing(watch)

@@ -1,0 +1,151 @@
+"""Changes that are no release, under load: a setting of the server, a secret in both modes, the proxy.
+
+One stack on one engine. The server's changes lose nothing; what a change of the proxy costs is measured.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from rehearsal.docker_engine import images
+from tests.harness import RehearsalHome
+from tests.rehearsal.rollouts import PLAYERS, RATE, Rollouts, Watch, release, swarm
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine")
+
+SECRET = "BATTLE_PASSWORD_PEPPER"
+
+
+@pytest.fixture(scope="module")
+def rollouts(module_home: RehearsalHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rollouts]:
+    with swarm(tmp_path_factory.mktemp("swarm") / "docker") as hub:
+        made = Rollouts(module_home, hub)
+        made.place()
+        served = release(hub, "1")
+        made.up(served).ok()
+        assert made.settles(served)
+        yield made
+
+
+@contextlib.contextmanager
+def nothing_lost(rollouts: Rollouts, what: str) -> Iterator[Watch]:
+    """The block replaces every task; no probe fails, and every player finds its room again."""
+    with rollouts.watched() as watch:
+        yield watch
+        assert watch.everybody_is_back()
+    print(watch.told(what))
+    assert watch.probes["failed"] == 0
+    assert watch.probes["sent"] >= RATE * watch.seconds
+    assert watch.summary["connected"] == PLAYERS
+    assert watch.summary["kept"] == watch.summary["reconnects"]
+
+
+def rotate(rollouts: Rollouts) -> str:
+    """A new value, as a person sets one. Returns it."""
+    rollouts.home.operations("set", SECRET, "--generate", "--stack", rollouts.stack).ok()
+    return rollouts.home.config(rollouts.stack, SECRET)
+
+
+def inspected(rollouts: Rollouts) -> dict[str, Any]:
+    """The service's container spec, as `docker service inspect` shows it."""
+    with contextlib.closing(rollouts.hub.engine.client()) as client:
+        found: dict[str, Any] = client.api.inspect_service(rollouts.service)
+    return dict(found["Spec"]["TaskTemplate"]["ContainerSpec"])
+
+
+def mounted(rollouts: Rollouts) -> set[str]:
+    """What the running tasks read in the file of the secret."""
+    read = f"process.stdout.write(require('fs').readFileSync('/run/secrets/{SECRET}', 'utf8'))"
+    with contextlib.closing(rollouts.hub.engine.client()) as client:
+        containers = client.containers.list(filters={"name": rollouts.service})
+        return {each.exec_run(["node", "-e", read]).output.decode() for each in containers}
+
+
+def secrets_of(rollouts: Rollouts) -> list[str]:
+    with contextlib.closing(rollouts.hub.engine.client()) as client:
+        return sorted(each.name for each in client.secrets.list())
+
+
+def test_a_changed_setting_of_the_server_rolls_out_and_loses_nothing(rollouts: Rollouts) -> None:
+    with nothing_lost(rollouts, "a changed variable and memory limit"):
+        rollouts.home.edit(rollouts.stack, supabaseRef="stgrefrehearsal00002", socketMemoryMib=384)
+        rollouts.up().ok()
+    assert "SUPABASE_URL=https://stgrefrehearsal00002.supabase.co" in inspected(rollouts)["Env"]
+
+
+def test_a_rotated_secret_reaches_every_task_and_loses_nothing(rollouts: Rollouts) -> None:
+    with nothing_lost(rollouts, "a rotated secret, as a variable"):
+        value = rotate(rollouts)
+        rollouts.up().ok()
+    assert f"{SECRET}={value}" in inspected(rollouts)["Env"]
+
+
+def test_secrets_move_into_files_and_rotate_there_and_lose_nothing(rollouts: Rollouts) -> None:
+    with nothing_lost(rollouts, "secrets moved into files"):
+        rollouts.home.edit(rollouts.stack, socketFileSecrets=True)
+        rollouts.up().ok()
+    value = rollouts.home.config(rollouts.stack, SECRET)
+    assert value not in str(inspected(rollouts))
+    assert mounted(rollouts) == {value}
+    before = secrets_of(rollouts)
+
+    with nothing_lost(rollouts, "a rotated secret, as a file"):
+        value = rotate(rollouts)
+        rollouts.up().ok()
+    assert value not in str(inspected(rollouts))
+    assert mounted(rollouts) == {value}
+    after = secrets_of(rollouts)
+    assert len(after) == len(before)  # the old one has been removed
+    assert len(set(after) - set(before)) == 1
+    rollouts.home.pulumi("preview", "-s", rollouts.stack, "--expect-no-changes").ok()
+
+
+@pytest.mark.parametrize("transports", ["websocket", "polling"])
+def test_a_changed_proxy_costs_one_short_outage_and_every_player_comes_back(
+    rollouts: Rollouts, transports: str
+) -> None:
+    other = rollouts.retag(images.caddy(rollouts.hub), f"other-{transports}")
+    with rollouts.watched(transports=transports) as watch:
+        rollouts.home.edit(rollouts.stack, proxyImage=other.reference)
+        rollouts.up().ok()
+        assert watch.everybody_is_back()
+    probes = watch.probes
+    print(watch.told(f"another proxy image, {transports}"))
+    print(f"the outage: {probes['failed']} probes, {probes['failingMs']} ms from the first to the last")
+    assert probes["failed"] > 0  # were it none, the README would have to say so
+    assert watch.summary["connected"] == PLAYERS
+    assert watch.summary["kept"] == watch.summary["reconnects"]
+
+
+def test_a_proxy_that_cannot_be_pulled_is_refused_while_the_old_one_serves(rollouts: Rollouts) -> None:
+    """The old one ends first: an image that is missing would be found out with nobody at the door."""
+    before = rollouts.home.config(rollouts.stack, "proxyImage")
+    with rollouts.watched() as watch:
+        rollouts.home.edit(rollouts.stack, proxyImage=f"{rollouts.hub.address}/caddy:none@sha256:{'9' * 64}")
+        failed = rollouts.up().failed()
+    assert "cannot be pulled" in failed.text
+    assert "The old proxy was not touched" in failed.text
+    assert watch.probes["failed"] == 0
+    assert watch.summary["lost"] == 0
+    rollouts.home.edit(rollouts.stack, proxyImage=before)
+    rollouts.home.pulumi("preview", "-s", rollouts.stack, "--expect-no-changes").ok()
+
+
+def test_a_proxy_that_does_not_start_is_rolled_back_and_the_message_says_so(rollouts: Rollouts) -> None:
+    before = rollouts.home.config(rollouts.stack, "proxyImage")
+    broken = release(rollouts.hub, "6", "crash")  # no proxy at all
+    with rollouts.watched() as watch:
+        rollouts.home.edit(rollouts.stack, proxyImage=broken.reference)
+        failed = rollouts.up().failed()
+        assert watch.everybody_is_back()
+    probes = watch.probes
+    print(f"a proxy that crashes: {probes['failed']} probes, {probes['failingMs']} ms from first to last")
+    assert f"proxy {broken.reference} failed" in failed.text
+    assert f"{before.partition('@')[0].rpartition(':')[2]} still serves (1 of 1 tasks)" in failed.text
+    assert watch.summary["kept"] == watch.summary["reconnects"]
+    rollouts.home.edit(rollouts.stack, proxyImage=before)
+    rollouts.up().ok()
+    rollouts.home.pulumi("preview", "-s", rollouts.stack, "--expect-no-changes").ok()
