@@ -11,6 +11,7 @@ import ipaddress
 import json
 import os
 import platform
+import re
 import socket
 import subprocess
 from collections.abc import Callable, Mapping
@@ -365,10 +366,18 @@ def _clean(engine: Engine) -> None:
     if Path("/sys/class/net", engine.link).exists():
         _ip(f"link delete {engine.link}")
     if engine.namespace.exists():
+        for link in _links_to_engines(engine):
+            _ip(f"-n {engine.namespace.name} link delete {link}")
         _ip(f"netns delete {engine.namespace.name}")
     _unweigh(engine)
     for name in ("docker.pid", "docker.sock", "containerd.sock", "containerd.sock.ttrpc"):
         (engine.folder / name).unlink(missing_ok=True)
+
+
+def _links_to_engines(engine: Engine) -> list[str]:
+    """Links of `_connect`: that of an engine which comes back at once would be taken for the new one."""
+    listed = _output("ip", "-n", engine.namespace.name, "-o", "link", "show", "type", "veth").stdout
+    return re.findall(r"^\d+: (ps-[0-9a-f]+)@", listed, re.MULTILINE)
 
 
 def _inhabitants(engine: Engine) -> list[int]:

@@ -76,19 +76,6 @@ def test_replicas_spread_over_the_nodes_and_the_proxy_stays_where_the_stack_file
     pair.rollouts.home.pulumi("preview", "-s", "staging", "--expect-no-changes").ok()
 
 
-def test_a_release_goes_over_both_nodes_and_loses_nothing(pair: Pair) -> None:
-    second = release(pair.rollouts.hub, "2")
-    with pair.rollouts.watched() as watch:
-        pair.rollouts.up(second).ok()
-        assert pair.rollouts.settles(second)
-        assert watch.everybody_is_back()
-    print(watch.told("a good release on two nodes"))
-    assert pair.places(pair.rollouts.service) == ["manager", "worker"]
-    assert watch.probes["failed"] == 0
-    assert watch.summary["connected"] == PLAYERS
-    assert watch.summary["kept"] == watch.summary["reconnects"]
-
-
 def test_when_a_node_dies_its_players_reconnect_to_the_other_and_its_task_starts_there(pair: Pair) -> None:
     with pair.rollouts.watched() as watch:
         pair.kill()
@@ -107,19 +94,25 @@ def test_when_a_node_dies_its_players_reconnect_to_the_other_and_its_task_starts
 
 
 def test_with_a_node_dead_a_release_still_goes_out(pair: Pair) -> None:
-    third = release(pair.rollouts.hub, "3")
+    second = release(pair.rollouts.hub, "2")
     with pair.rollouts.watched() as watch:
-        pair.rollouts.up(third).ok()
-        assert pair.rollouts.settles(third)
+        pair.rollouts.up(second).ok()
+        assert pair.rollouts.settles(second)
         assert watch.everybody_is_back()
     print(watch.told("a good release with a node dead"))
     assert watch.probes["failed"] == 0
     pair.rollouts.home.pulumi("preview", "-s", "staging", "--expect-no-changes").ok()
 
 
-def test_a_node_that_returns_takes_its_share_of_the_next_release(pair: Pair) -> None:
+def test_a_node_that_returns_takes_part_in_the_next_release_which_loses_nothing(pair: Pair) -> None:
     pair.join()
-    fourth = release(pair.rollouts.hub, "4")
-    pair.rollouts.up(fourth).ok()
-    assert pair.rollouts.settles(fourth)
-    assert pair.places(pair.rollouts.service) == ["manager", "worker"]
+    third = release(pair.rollouts.hub, "3")
+    with pair.rollouts.watched() as watch:
+        pair.rollouts.up(third).ok()
+        assert pair.rollouts.settles(third)
+        assert watch.everybody_is_back()
+    print(watch.told("a good release on two nodes"))
+    assert "worker" in pair.places(pair.rollouts.service)  # how many is for Swarm to say (docs/decisions.md)
+    assert watch.probes["failed"] == 0
+    assert watch.summary["connected"] == PLAYERS
+    assert watch.summary["kept"] == watch.summary["reconnects"]
