@@ -49,10 +49,7 @@ def render(review: Review, *, stack: str, where: str, head: str, base: str | Non
 
 def render_failure(text: str, *, stack: str, where: str) -> list[str]:
     """The comment of a preview that failed: what the engine said, as much of its end as fits."""
-    said = [_shown(line, 10 * _LONGEST) for line in text.strip().splitlines()][-200:]
-    while len("\n".join(said).encode()) > _ROOM:
-        said = said[len(said) // 2 + 1 :]
-    lines = [marker(stack), f"### `{_plain(stack)}`: preview {where} failed", "", _fenced(said, "text")]
+    lines = [marker(stack), f"### `{_plain(stack)}`: preview {where} failed", "", fenced(text)]
     return ["\n".join(lines)]
 
 
@@ -86,6 +83,14 @@ def _blocks(changes: Sequence[Change]) -> Iterable[str]:
         size += weight
     if block:
         yield _fenced(block)
+
+
+def fenced(text: str, longest: int = _ROOM) -> str:
+    """Any text as a block of its own, cut to `longest` bytes: the end, which says how it ended."""
+    lines = [_shown(line, 10 * _LONGEST) for line in text.strip().splitlines()]
+    while lines and len("\n".join(lines).encode()) > longest:
+        lines = lines[len(lines) // 2 + 1 :]
+    return _fenced(lines, "text")
 
 
 def _fenced(texts: Sequence[str], language: str = "diff") -> str:

@@ -8,13 +8,23 @@ the verbs of `operations`.
 import base64
 import os
 import re
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import yaml
+
+from operations.cli.console import github_of
+from operations.cli.drift import DRIFTED
+from operations.comment import fenced
+from operations.issues import Issues
+from operations.workspace import OperationError
 from plan.protection import RECORD_BRANCH
+from plan.settings import PROJECT
 from rehearsal import engine
 
 CLONE: Final = Path(__file__).resolve().parent.parent
@@ -31,6 +41,10 @@ _SHAPES: Final = {
 
 class InputError(Exception):
     """The job's environment lacks something, or something in it has the wrong shape."""
+
+
+class DoneError(Exception):
+    """There is nothing to do, and that is well."""
 
 
 class Inputs:
@@ -53,70 +67,91 @@ class Inputs:
         return value
 
 
-Command = list[str]
+@dataclass(frozen=True)
+class Step:
+    """What a step runs: a verb of `operations`, and what the job learns from it."""
+
+    command: tuple[str, ...]
+    summary: str = ""  # heading under which the job's summary shows what the verb said
+    records: str = (
+        ""  # stack whose record the verb changes; the step's output `recorded` tells whether it did
+    )
+    issue: str = ""  # label of the issue that says what the verb found
 
 
-def review(inputs: Inputs) -> list[Command]:
+def review(inputs: Inputs) -> Step:
     """What a pull request changes, compared with the first parent of its merge commit."""
     command = ["review", "--stack", inputs.need("STACK"), "--base", "HEAD^1"]
     if inputs.get("REHEARSAL") == "true":
         command.append("--rehearsal")
     if number := inputs.get("PULL_REQUEST"):
         command += ["--pull-request", number]
-    return [command]
+    return Step(tuple(command))
 
 
-def stage(inputs: Inputs) -> list[Command]:
+def stage(inputs: Inputs) -> Step:
     """A release of the app that passed its checks becomes what the stack runs."""
-    stack = inputs.need("STACK")
-    return [["stage", "--stack", stack, "--yes", *_release(inputs)]]
+    stack, release, digest = inputs.need("STACK"), inputs.need("RELEASE"), inputs.get("DIGEST")
+    image = ("--digest", digest) if digest else ()
+    return Step(("stage", "--stack", stack, "--yes", "--release", release, *image), records=stack)
 
 
-def plan(inputs: Inputs) -> list[Command]:
+def plan(inputs: Inputs) -> Step:
     """What a promotion would do, for whoever approves it: nothing is changed."""
-    stack = inputs.need("STACK")
-    return [["promote", "--stack", stack, "--dry-run", *_release(inputs)]]
+    stack, release = inputs.need("STACK"), inputs.need("RELEASE")
+    command = ("promote", "--stack", stack, "--release", release, "--dry-run")
+    return Step(command, summary=f"Promotion of {release[:12]} to {stack}")
 
 
-def promote(inputs: Inputs) -> list[Command]:
+def promote(inputs: Inputs) -> Step:
     """Record the promotion, then apply it."""
-    _ensure_planned(inputs.need("PLANNED"), inputs.need("STACK"))
-    return [["promote", "--stack", inputs.need("STACK"), "--yes", *_release(inputs)]]
+    stack, release = inputs.need("STACK"), inputs.need("RELEASE")
+    _ensure_planned(inputs.need("PLANNED"), stack)
+    return Step(("promote", "--stack", stack, "--release", release, "--yes"), records=stack)
 
 
-def rollback(inputs: Inputs) -> list[Command]:
-    """Back to N-1, if the release that failed is what the record names."""
-    bad = inputs.need("RELEASE")
-    return [["rollback", "--stack", inputs.need("STACK"), "--yes", "--if-release", bad]]
+def rollback(inputs: Inputs) -> Step:
+    """Back to N-1, if the record names the release that failed."""
+    stack, bad = inputs.need("STACK"), inputs.need("RELEASE")
+    if bad not in _recorded(stack):
+        raise DoneError(f"the record of {stack} does not name {bad[:12]}: there is nothing to take back")
+    return Step(("rollback", "--stack", stack, "--yes"), records=stack)
 
 
-def smoke(inputs: Inputs) -> list[Command]:
-    return [["smoke", "--stack", inputs.need("STACK")]]
+def smoke(inputs: Inputs) -> Step:
+    return Step(("smoke", "--stack", inputs.need("STACK")))
 
 
-def watch(inputs: Inputs) -> list[Command]:
+def watch(inputs: Inputs) -> Step:
     minutes = inputs.get("WATCH_MINUTES", "15")
-    return [["watch", "--stack", inputs.need("STACK"), "--minutes", minutes]]
+    return Step(("watch", "--stack", inputs.need("STACK"), "--minutes", minutes))
 
 
-def drift(inputs: Inputs) -> list[Command]:
-    return [["drift", "--stack", inputs.need("STACK"), "--issue"]]
+def drift(inputs: Inputs) -> Step:
+    stack = inputs.need("STACK")
+    return Step(("drift", "--stack", stack), issue=f"drift-{stack}")
 
 
-def rotation(_: Inputs) -> list[Command]:
-    return [["remind"]]
+def rotation(_: Inputs) -> Step:
+    return Step(("remind",))
 
 
-STEPS: Final[Mapping[str, Callable[[Inputs], list[Command]]]] = {
+STEPS: Final[Mapping[str, Callable[[Inputs], Step]]] = {
     step.__name__: step for step in (review, stage, plan, promote, rollback, smoke, watch, drift, rotation)
 }
 
 
-def _release(inputs: Inputs) -> Command:
-    command = ["--release", inputs.need("RELEASE")]
-    if digest := inputs.get("DIGEST"):
-        command += ["--digest", digest]
-    return command
+def _folder() -> Path:
+    """Where the stack files are: the clone, or the rehearsal's home."""
+    return Path(os.environ.get("PULUMI_OPTION_CWD") or CLONE)
+
+
+def _recorded(stack: str) -> set[str]:
+    """SHAs that the record names as current, or as taken back by a rollback that may not be complete."""
+    text = (_folder() / f"Pulumi.{stack}.yaml").read_text()
+    config = yaml.safe_load(text).get("config") or {}
+    found = {config.get(f"{PROJECT}:{key}") for key in ("release", "socketRelease")}
+    return {str(sha) for sha in (*found, *(config.get(f"{PROJECT}:rolledBack") or {}).values()) if sha}
 
 
 def _ensure_planned(planned: str, stack: str) -> None:
@@ -130,15 +165,15 @@ def _ensure_planned(planned: str, stack: str) -> None:
         )
 
 
-def _reachable(command: Command, given: Mapping[str, str]) -> bool:
-    """Whether the job knows where the state lives. A review goes without one, and says so."""
-    if command[0] == "remind" or "--rehearsal" in command or given.get("PULUMI_BACKEND_URL"):
-        return True
+def _reachable(step: Step, given: Mapping[str, str]) -> None:
+    """Raise unless the job knows where the state lives. A review goes without, and says so."""
+    verb = step.command[0]
+    if verb == "remind" or "--rehearsal" in step.command or given.get("PULUMI_BACKEND_URL"):
+        return
     said = "PULUMI_BACKEND_URL is not set in this job's GitHub environment (docs/delivery.md)"
-    if command[0] != "review":
-        raise InputError(said)
-    print(f"::notice::No live preview: {said}")
-    return False
+    if verb == "review":
+        raise DoneError(f"no live preview: {said}")
+    raise InputError(said)
 
 
 def _git(*arguments: str) -> str:
@@ -193,23 +228,83 @@ def _record(token: str, server: str) -> dict[str, str]:
     return env
 
 
+def run(step: Step, env: Mapping[str, str]) -> int:
+    """Run the verb; what it says goes to the log as it comes. Returns its exit code."""
+    record = _folder() / f"Pulumi.{step.records}.yaml"
+    before = record.read_text() if step.records else ""
+    code, said = 1, ""
+    try:
+        code, said = _shown([sys.executable, "-m", "operations", *step.command], env)
+    finally:
+        if step.records:
+            # A verb that failed half-way, or was cut off, has recorded: only one that refused has not.
+            _output(env, "recorded", code == 0 or record.read_text() != before)
+    if step.summary:
+        _summarize(env, step.summary, said)
+    if step.issue:
+        _keep_issue(env, step, code, said)
+    return code
+
+
+def _shown(command: list[str], env: Mapping[str, str]) -> tuple[int, str]:
+    lines = []
+    # What a verb says may begin like a command to the runner (`::…`), by whoever named a resource.
+    token = secrets.token_hex(16) if env.get("GITHUB_ACTIONS") == "true" else ""
+    if token:
+        print(f"::stop-commands::{token}", flush=True)
+    process = subprocess.Popen(
+        command, cwd=CLONE, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    with process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            lines.append(line)
+    if token:
+        print(f"::{token}::", flush=True)
+    return process.returncode, "".join(lines)
+
+
+def _output(env: Mapping[str, str], name: str, value: bool) -> None:
+    if file := env.get("GITHUB_OUTPUT"):
+        with Path(file).open("a") as out:
+            out.write(f"{name}={str(value).lower()}\n")
+
+
+def _summarize(env: Mapping[str, str], title: str, said: str) -> None:
+    if file := env.get("GITHUB_STEP_SUMMARY"):
+        with Path(file).open("a") as out:
+            out.write(f"### {title}\n\n{fenced(said)}\n")
+
+
+def _keep_issue(env: Mapping[str, str], step: Step, code: int, said: str) -> None:
+    """One open issue while something is found, none once nothing is. An error leaves it as it is."""
+    if code not in (0, DRIFTED):
+        return
+    marker, stack = f"<!-- paintshare-{step.issue} -->", step.command[-1]
+    hint = "How to take it back or keep it: docs/runbook.md. A run that finds nothing closes this issue."
+    body = f"{marker}\n{fenced(said)}\n{hint}\n"
+    wanted = {marker: (f"{stack} was changed by hand", body)} if code else {}
+    with github_of() as url:
+        issues = Issues(env.get("ISSUES_TOKEN"), env.get("GITHUB_REPOSITORY", ""), url)
+        made, changed, closed = issues.keep_issues(step.issue, wanted)
+    print(f"issues: {len(made)} made, {len(changed)} changed, {len(closed)} closed")
+
+
 def main(arguments: list[str]) -> int:
+    """Exit codes: that of the verb; 1 for a wrong input; 2 for a wrong command line."""
     if len(arguments) != 1 or arguments[0] not in STEPS:
         print(f"error: python -m tools.ci STEP, one of {', '.join(STEPS)}", file=sys.stderr)
         return 2
     try:
-        commands = STEPS[arguments[0]](Inputs(os.environ))
-        if commands and not _reachable(commands[0], os.environ):
-            return 0
-        env = environment(os.environ)
-    except (InputError, engine.EngineError) as error:
+        step = STEPS[arguments[0]](Inputs(os.environ))
+        _reachable(step, os.environ)
+        return run(step, environment(os.environ))
+    except DoneError as done:
+        print(f"::notice::{done}")
+        return 0
+    except (InputError, OperationError, engine.EngineError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for command in commands:
-        done = subprocess.run([sys.executable, "-m", "operations", *command], cwd=CLONE, env=env, check=False)
-        if done.returncode:
-            return done.returncode
-    return 0
 
 
 if __name__ == "__main__":

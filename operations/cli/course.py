@@ -46,8 +46,9 @@ def carry_out(
     targets: Sequence[str] = (),
     refresh: bool = False,
     question: str = "Apply this?",
+    look: bool = False,
 ) -> bool:
-    """Preview the edit, ask, record it, apply it. False when there was nothing to do.
+    """Preview the edit, ask, record it, apply it. False when there was nothing to do, or only to `look`.
 
     Raises LockedError when another run holds the lock, then with the stack file as it was; OperationError for
     everything that failed, then with the edit in place for the next attempt; typer.Exit for a "no".
@@ -58,6 +59,8 @@ def carry_out(
         with out.status("previewing…"):
             plan = engine.preview(draft.path, targets, refresh=refresh)
         show(plan)
+        if look:
+            return False
         if not plan.changes and not draft.changes:
             if refresh:  # what was read belongs into the state, or the next preview shows it again
                 engine.up(edit.subject, targets, refresh=True)

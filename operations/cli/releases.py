@@ -71,6 +71,7 @@ def promote(
     release: Annotated[
         str | None, typer.Option("--release", help="Git SHA; refuse unless the other stack runs just this.")
     ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show list and preview, no more.")] = False,
     rehearsal: Rehearsal = False,
     yes: Yes = False,
 ) -> None:
@@ -96,9 +97,13 @@ def promote(
                 if not promotion.go(lines):
                     raise OperationError(f"No-Go: {stack} stays as it is")
         words = " and ".join(parts) or "what is recorded"
+        subject = f"Promote {new} to {stack}: {words}"
+        if dry_run:
+            carry_out(workspace, Edit(subject=subject, change=edit), yes=False, look=True)
+            return
         _serve(
             workspace, target, vercel, promotion.PARTS, yes=yes,
-            edit=Edit(subject=f"Promote {new} to {stack}: {words}", change=edit),
+            edit=Edit(subject=subject, change=edit),
             question=f"Go: promote {new} to {stack}?",
         )  # fmt: skip
 

@@ -5,14 +5,16 @@ from release to release there is the socket server, by SHA and digest.
 """
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from operations.cli.console import Rehearsal, Stack, Yes, out, workspace_of
+from operations import serving
+from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, out, vercel_account
 from operations.cli.course import Edit, carry_out
+from operations.cli.releases import conclude
+from operations.promote import Release, promoting
 from operations.workspace import OperationError
-from plan.settings import PROJECT, Settings
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -30,25 +32,18 @@ def stage(
     """Give a stack that follows a branch a release of the socket server, and keep the old one as N-1."""
     if not _SHA.fullmatch(release) or (digest and not _DIGEST.fullmatch(digest)):
         raise OperationError("--release wants 40 hex digits, --digest sha256: and 64 hex digits")
-    workspace = workspace_of(stack, rehearsal)
-    settings = workspace.load().settings
-    if settings.release:
-        raise OperationError(f"{stack} serves a fixed release: python -m operations promote --stack {stack}")
-    if not digest or settings.socket_digest == digest:
-        out.print(f"{stack}: the socket server's image is unchanged")
-        edit = Edit(subject=f"Apply {stack}")
-    else:
-        edit = Edit(subject=f"Stage {release[:12]} in {stack}", change=_take(settings, release, digest))
-    if not carry_out(workspace, edit, yes=yes):
-        out.print("nothing to change")
-
-
-def _take(settings: Settings, release: str, digest: str) -> Any:
-    def change(config: dict[str, Any]) -> None:
-        if settings.socket_release:
-            config[f"{PROJECT}:previousSocketRelease"] = settings.socket_release
-            config[f"{PROJECT}:previousSocketDigest"] = settings.socket_digest
-        config[f"{PROJECT}:socketRelease"] = release
-        config[f"{PROJECT}:socketDigest"] = digest
-
-    return change
+    with accounts_of(stack, rehearsal) as (workspace, vercel_url, _):
+        settings = workspace.load().settings
+        if settings.release:
+            text = f"{stack} serves a fixed release: python -m operations promote --stack {stack}"
+            raise OperationError(text)
+        # The same image under another SHA is no new release: the app's CI builds one only where it changed.
+        new = Release(web="", socket=release, digest=digest)
+        if digest in ("", settings.socket_digest):
+            new = Release(web="")
+            out.print(f"{stack}: the image of the socket server is unchanged")
+        edit = Edit(subject=f"Stage {release[:12]} in {stack}", change=promoting(settings, new, ""))
+        if not carry_out(workspace, edit, yes=yes):
+            out.print("nothing to change")
+        vercel = vercel_account(workspace, vercel_url, settings)
+        conclude(serving.verify(workspace.load().settings, vercel))
