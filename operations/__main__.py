@@ -8,11 +8,24 @@ import sys
 import typer
 from rich.markup import escape
 
-from operations.cli import adopt, drift, features, health, hosts, releases, remind, review, secrets, stage
+from operations.cli import (
+    adopt,
+    doctor,
+    drift,
+    features,
+    health,
+    hosts,
+    releases,
+    remind,
+    review,
+    secrets,
+    stage,
+)
 from operations.cli.console import err
 from operations.workspace import OperationError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command()(doctor.doctor)
 app.command()(adopt.adopt)
 app.command()(releases.up)
 app.command()(releases.promote)

@@ -35,10 +35,7 @@ class Api:
 
     def call(self, verb: str, path: str, params: Json | None = None, body: Json | None = None) -> Json | None:
         """The answer, or None for 404. Raises OperationError for everything else that is no success."""
-        try:
-            answer = self.session.request(verb, self.url + path, params=params, json=body, timeout=_TIMEOUT)
-        except requests.RequestException as error:
-            raise OperationError(f"{self.service} cannot be reached: {type(error).__name__}") from None
+        answer = self._request(verb, path, params, body)
         if answer.status_code == 404:
             return None
         if answer.status_code in (401, 403):
@@ -49,6 +46,16 @@ class Api:
         if not answer.ok:
             raise OperationError(f"{self.service} answered {answer.status_code} to {verb} {path}")
         return answer.json() if answer.content else {}
+
+    def ask(self, path: str, params: Json | None = None) -> requests.Response:
+        """What the service answers to GET, refusals too. Raises OperationError where it does not answer."""
+        return self._request("GET", path, params, None)
+
+    def _request(self, verb: str, path: str, params: Json | None, body: Json | None) -> requests.Response:
+        try:
+            return self.session.request(verb, self.url + path, params=params, json=body, timeout=_TIMEOUT)
+        except requests.RequestException as error:
+            raise OperationError(f"{self.service} cannot be reached: {type(error).__name__}") from None
 
 
 class VercelAccount:

@@ -205,6 +205,38 @@ class Host:
                 return False
         return True
 
+    def manages_a_swarm(self) -> bool:
+        with _explained(self.access):
+            return _manages(self._engine)
+
+    def unreserved_memory(self, *, but: str) -> int:
+        """Bytes of the ready nodes that tasks have not reserved; services named `but…` do not count."""
+        with _explained(self.access):
+            nodes = [n for n in self._engine.nodes() if n["Status"]["State"] == "ready"]
+            names = {s["ID"]: s["Spec"]["Name"] for s in self._engine.services()}
+            tasks = self._engine.tasks(filters={"desired-state": "running"})
+        total = sum(int(node["Description"]["Resources"].get("MemoryBytes", 0)) for node in nodes)
+        others = [t for t in tasks if not names.get(t["ServiceID"], "").startswith(but)]
+        reserved = [(t["Spec"].get("Resources") or {}).get("Reservations") or {} for t in others]
+        return total - sum(int(each.get("MemoryBytes", 0)) for each in reserved)
+
+    def published_ports(self, *, but: str) -> dict[int, str]:
+        """Host port -> service that publishes it; services named `but…` do not count."""
+        with _explained(self.access):
+            services = self._engine.services()
+        return {
+            int(port["PublishedPort"]): service["Spec"]["Name"]
+            for service in services
+            if not service["Spec"]["Name"].startswith(but)
+            for port in (service["Spec"].get("EndpointSpec") or {}).get("Ports") or ()
+            if port.get("PublishedPort")
+        }
+
+    def ask_registry(self, reference: str) -> None:
+        """Look for an image in its registry, from this host and with the stack's credentials."""
+        with _explained(self.access):
+            self._engine.distribution(reference, self._auth(Image.parse(reference)))
+
     def nodes(self) -> list[str]:
         """Host names of the swarm's nodes; the node that was asked comes first."""
         with _explained(self.access):
@@ -284,14 +316,19 @@ def connected(access: DockerHost, timeout: float = TIMEOUT, *, manager: bool = T
         engine = docker_client.connect(access.address, _material(access), timeout)
     try:
         with _explained(access):
-            swarm = engine.info()["Swarm"]
-        if manager and (swarm["LocalNodeState"] != "active" or not swarm["ControlAvailable"]):
+            managed = not manager or _manages(engine)
+        if not managed:
             raise OperationError(
                 f"the engine at {access.address} is no manager of a swarm; on that host: docker swarm init"
             )
         yield Host(access, engine)
     finally:
         engine.close()
+
+
+def _manages(engine: Engine) -> bool:
+    swarm = engine.info()["Swarm"]
+    return bool(swarm["LocalNodeState"] == "active" and swarm["ControlAvailable"])
 
 
 def _material(access: DockerHost) -> Material | None:

@@ -53,8 +53,8 @@ def socket_host(settings: Settings) -> DockerHost:
 
 
 def monitor_host(settings: Settings) -> DockerHost:
-    """The host of the stack's monitor. While none is named, the socket host: a provider needs an address, and
-    nothing is declared on it.
+    """The host of the stack's monitor, which runs no image of the private registry. While none is named, the
+    socket host: a provider needs an address, and nothing is declared on it.
     """
     if not settings.monitor_host:
         return socket_host(settings)
@@ -63,7 +63,6 @@ def monitor_host(settings: Settings) -> DockerHost:
         ca=settings.monitor_host_ca,
         certificate=settings.monitor_host_certificate,
         key=_secret(settings, "MONITOR_HOST_KEY"),
-        logins=_logins(settings),
     )
 
 

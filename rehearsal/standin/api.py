@@ -17,8 +17,9 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from rehearsal import demo
-from rehearsal.standin import vercel
+from rehearsal.standin import dns, vercel
 from rehearsal.standin.account import Account, Document, new_id
+from rehearsal.standin.github import pays as _pays
 from rehearsal.standin.kinds import ServiceError
 
 Query = dict[str, str]
@@ -81,22 +82,40 @@ class _Handler(BaseHTTPRequestHandler):
         service, _, path = url.path.lstrip("/").partition("/")
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         links: dict[str, str] = {}
+        headers: dict[str, str] = {}
         try:
             status, payload = self._answer(service, "/" + path, query, json.loads(body or b"null"))
         except ServiceError as error:
             status, payload = error.status, _error(service, error)
         except (ValueError, KeyError, TypeError) as error:  # the request's fault: a body of another shape
             status, payload = 400, _error(service, ServiceError(400, "bad_request", repr(error)))
+        if service == "github":
+            headers = self._about_the_token("/" + path, status)
         if isinstance(payload, _Page):
             links, payload = payload.links(f"http://{self.headers['Host']}{url.path}", query), payload.body
         text = b"" if status == 204 else json.dumps(payload).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(text)))
-        for name, value in links.items():
+        for name, value in {**headers, **links}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(text)
+
+    def _about_the_token(self, path: str, status: int) -> dict[str, str]:
+        """What GitHub says of a token with every answer: classic scopes, expiry, what a refusal lacks."""
+        account = Account(self.path_of_account, "github")
+        try:
+            token = account.get("token", "current") or {}
+        finally:
+            account.close()
+        permission = _permission(path)
+        named = {
+            "X-OAuth-Scopes": token.get("scopes"),
+            "github-authentication-token-expiration": token.get("expires"),
+            "X-Accepted-GitHub-Permissions": f"{permission}=read" if permission and status == 403 else None,
+        }
+        return {name: value for name, value in named.items() if value}
 
     def _answer(self, service: str, path: str, query: Query, body: Any) -> Answer:
         if service not in _ROUTES:
@@ -113,6 +132,9 @@ class _Handler(BaseHTTPRequestHandler):
             if method == self.command and match:
                 account = Account(self.path_of_account, "vercel" if service == "edge-config" else service)
                 try:
+                    if service == "github" and _permission(path) in _lacking(account):
+                        message = "Resource not accessible by personal access token"
+                        raise ServiceError(403, "forbidden", message)
                     with account.transaction():
                         return handler(account, query, body, *map(unquote, match.groups()))
                 finally:
@@ -510,13 +532,53 @@ def _get_team(account: Account, _: Query, __: Any, name: str) -> Answer:
             names = {"id": id, "slug": team["slug"], "name": team["name"]}
             return 200, {
                 **names,
+                "membership": {"teamId": id, "role": team.get("role", "OWNER"), "confirmed": True},
                 "sensitiveEnvironmentVariablePolicy": policy,
                 "billing": {"plan": team["plan"]},
             }
     raise ServiceError(404, "not_found", f"The team {name} could not be found")
 
 
+def _get_token(account: Account, _: Query, __: Any) -> Answer:
+    """Of the token that asks (REST, get-auth-token-metadata): full access, unless a document says less."""
+    token = account.get("token", "current") or {}
+    scopes = token.get("scopes", [{"type": "user", "createdAt": 1_700_000_000_000}])
+    facts = {"id": "rehearsal", "name": "rehearsal", "type": "token", "origin": "manual", "scopes": scopes}
+    times = {"activeAt": vercel.now(), "createdAt": 1_700_000_000_000}
+    return 200, {"token": facts | times | {k: token[k] for k in ("expiresAt",) if k in token}}
+
+
+def _get_domain_config(account: Account, query: Query, _: Any, domain: str) -> Answer:
+    """Whether DNS leads to Vercel (REST, get-a-domain-s-configuration); any domain may be asked for."""
+    del query
+    known = bool(dns.of(account, domain))
+    return 200, {
+        "configuredBy": "CNAME" if known else None,
+        "acceptedChallenges": ["http-01"] if known else [],
+        "recommendedIPv4": [{"rank": 1, "value": ["216.198.79.1"]}],
+        "recommendedCNAME": [{"rank": 1, "value": "0123456789abcdef.vercel-dns-017.com."}],
+        "misconfigured": not known,
+    }
+
+
 # --- GitHub ---------------------------------------------------------------------------------------
+
+# What a fine-grained token needs to read it (REST, permissions required for fine-grained tokens).
+_NEEDED: Final = (
+    (r"/repos/[^/]+/[^/]+/actions/permissions", "administration"),
+    (r"/repos/[^/]+/[^/]+/environments(/[^/]+)?", "actions"),
+    (r"/repos/[^/]+/[^/]+/environments/[^/]+/(secrets|variables)", "environments"),
+    (r"/orgs/[^/]+/teams/[^/]+", "members"),
+)
+
+
+def _permission(path: str) -> str | None:
+    return next((name for pattern, name in _NEEDED if re.fullmatch(pattern, path)), None)
+
+
+def _lacking(account: Account) -> list[str]:
+    """Permissions that the token was not given, by the document `token`/`current`."""
+    return list((account.get("token", "current") or {}).get("lacks", []))
 
 
 class _Page:
@@ -626,6 +688,22 @@ def _get_github_team(account: Account, _: Query, __: Any, owner: str, slug: str)
     raise _not_found()
 
 
+def _get_organization(account: Account, _: Query, __: Any, name: str) -> Answer:
+    """The plan is shown to whoever administers the organization, and to nobody else."""
+    owned = [r for _, r in account.find("repository") if r.get("owner", "").casefold() == name.casefold()]
+    if not owned:
+        raise _not_found()
+    answer: Document = {"login": owned[0]["owner"], "id": zlib.crc32(name.encode()), "type": "Organization"}
+    if "organization_administration" not in _lacking(account):
+        answer["plan"] = {"name": owned[0].get("plan", "free"), "private_repos": 9999}
+    return 200, answer
+
+
+def _get_actions_permissions(account: Account, _: Query, __: Any, owner: str, name: str) -> Answer:
+    _repository(account, owner, name)
+    return 200, {"enabled": True, "allowed_actions": "all"}
+
+
 def _get_repository(account: Account, _: Query, __: Any, owner: str, name: str) -> Answer:
     repository = _repository(account, owner, name)
     visibility = repository.get("visibility", "public")
@@ -694,7 +772,9 @@ def _get_entries(account: Account, query: Query, _: Any, owner: str, name: str, 
 
 
 def _get_rulesets(account: Account, query: Query, _: Any, owner: str, name: str) -> Answer:
-    _repository(account, owner, name)
+    if not _pays(_repository(account, owner, name)):
+        message = "Upgrade to GitHub Pro or make this repository public to enable this feature."
+        raise ServiceError(403, "forbidden", message)
     found = [_ruleset_json(owner, *each) for each in account.find("ruleset", repository=name)]
     return 200, _Page(found, query, list)
 
@@ -958,6 +1038,8 @@ _ROUTES: Final[dict[str, tuple[_Route, ...]]] = {
         ("GET", r"/v\d+/deployments/([^/]+)", _get_deployment),
         ("GET", r"/v\d+/aliases/([^/]+)", _get_alias),
         ("GET", r"/v\d+/teams/([^/]+)", _get_team),
+        ("GET", r"/v\d+/user/tokens/current", _get_token),
+        ("GET", r"/v\d+/domains/([^/]+)/config", _get_domain_config),
         ("GET", r"/v\d+/edge-config", _get_edge_configs),
         ("GET", r"/v\d+/edge-config/([^/]+)/items", _get_edge_items),
         ("PATCH", r"/v\d+/edge-config/([^/]+)/items", _patch_edge_items),
@@ -966,7 +1048,9 @@ _ROUTES: Final[dict[str, tuple[_Route, ...]]] = {
     "github": (
         ("GET", r"/users/([^/]+)", _get_user),
         ("GET", r"/orgs/([^/]+)/teams/([^/]+)", _get_github_team),
+        ("GET", r"/orgs/([^/]+)", _get_organization),
         ("GET", _R, _get_repository),
+        ("GET", _R + "/actions/permissions", _get_actions_permissions),
         ("GET", _R + "/environments", _get_github_environments),
         ("GET", _R + "/environments/([^/]+)", _get_github_environment),
         ("GET", _R + "/environments/([^/]+)/deployment-branch-policies", _get_policies),

@@ -165,7 +165,7 @@ def _repository_id(account: Account, name: str) -> int:
     return int(_repository(account, name).get("id", zlib.crc32(name.encode())))
 
 
-def _pays(repository: Document) -> bool:
+def pays(repository: Document) -> bool:
     """Public, or on a plan that has environments and rulesets for private repositories."""
     return _protects(repository) or repository.get("plan") in ("pro", "team")
 
@@ -176,7 +176,7 @@ def _protects(repository: Document) -> bool:
 
 
 def _find_environment(account: Account, repository: str, name: str) -> tuple[str, Document] | None:
-    if not _pays(_repository(account, repository)):
+    if not pays(_repository(account, repository)):
         return None
     for id, document in account.find("environment", repository=repository):
         if document["name"].casefold() == name.casefold():
@@ -236,7 +236,7 @@ class RepositoryEnvironment(Kind):
     def _put(self, account: Account, inputs: Properties) -> None:
         repository, name = inputs["repository"], inputs["environment"]
         owner = _repository(account, repository)
-        if not _pays(owner):
+        if not pays(owner):
             raise _not_found(f"{repository} is private and its plan has no environments")
         declared: Document = {key: inputs.get(key, default) for key, default in _UNPROTECTED.items()}
         reviewers = (declared["reviewers"] or [{}])[0]
@@ -618,7 +618,7 @@ class RepositoryRuleset(Kind):
 
     def _check_request(self, account: Account, inputs: Properties, id: str | None) -> None:
         repository = inputs["repository"]
-        if not _pays(_repository(account, repository)):
+        if not pays(_repository(account, repository)):
             raise ServiceError(403, "Forbidden", "Upgrade to GitHub Pro or make this repository public")
         if [
             found

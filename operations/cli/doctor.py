@@ -1,0 +1,52 @@
+"""`doctor`: one line a check, a fix below each finding, exit code 1 if there is one."""
+
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+from rich.markup import escape
+
+from operations import doctor as examination
+from operations.cli.console import Rehearsal, Stack, accounts_of, out
+
+
+def doctor(stack: Stack, rehearsal: Rehearsal = False) -> None:
+    """Check this machine and the accounts before a live run. Changes nothing."""
+    with accounts_of(stack, rehearsal) as (workspace, vercel_url, github_url):
+        found = 0
+        resolve = _resolver(workspace.env.get("PAINTSHARE_ACCOUNT"))
+        for check in examination.examine(workspace, vercel_url, github_url, resolve, datetime.now(UTC)):
+            found += bool(check.fault)
+            _show(check)
+    if found:
+        out.print(f"\n[bold]{found} {'finding' if found == 1 else 'findings'}[/bold]")
+        raise typer.Exit(1)
+    out.print("\nnothing found")
+
+
+def _show(check: examination.Check) -> None:
+    what, fault, fix = escape(check.what), escape(check.fault), escape(check.fix)
+    if check.fault:
+        out.print(f"  [red]fault[/red]  {what}: {fault}\n         -> {fix}")
+    elif check.skipped:
+        out.print(f"  [yellow]skip[/yellow]   {what}: {escape(check.skipped)}")
+    else:
+        out.print(f"  [green]ok[/green]     {what}")
+
+
+def _resolver(account: str | None) -> examination.Resolve:
+    """The machine's own DNS; in the rehearsal the demo account's, whose domains are nobody's."""
+    if account:
+        from rehearsal.standin import dns  # noqa: PLC0415  only the rehearsal needs it
+
+        return lambda domain: dns.addresses(Path(account), domain)
+    return _addresses
+
+
+def _addresses(domain: str) -> Sequence[str]:
+    try:
+        return sorted({str(found[4][0]) for found in socket.getaddrinfo(domain, 443)})
+    except OSError:
+        return []
