@@ -88,6 +88,10 @@ class Running:
         with urllib.request.urlopen(request, timeout=30):  # noqa: S310  the same
             pass
 
+    def metrics(self) -> str:
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=30) as answer:  # noqa: S310  our own server
+            return str(answer.read().decode())
+
     def said(self, words: str) -> bool:
         return words in self.log.read_text()
 
@@ -217,6 +221,10 @@ def test_a_channel_that_fails_does_not_keep_the_others_from_hearing(alertmanager
     assert alertmanager.receiver.wait(lambda r: by_channel(r.messages()).keys() >= {*good, "slack"}, 120)
     for channel in good:
         assert [m.answered < 300 for m in alertmanager.receiver.messages(channel)] == [True]
+    failed = re.compile(
+        r'alertmanager_notifications_failed_total\{integration="slack"\} [1-9]'
+    )  # ChannelFails
+    assert processes.wait_until(lambda: bool(failed.search(alertmanager.metrics())), 120)
     alertmanager.receiver.answer("slack", None)
     assert alertmanager.receiver.wait(lambda r: r.messages("slack")[-1].answered == 200, 120)
 

@@ -4,6 +4,8 @@ A case says what a series is when all is well, when it is past the limit, and wh
 further. Times are minutes.
 """
 
+import socket
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +17,7 @@ import yaml
 from plan.alerts import BURNS, RULES, WATCHDOG, Exporter, rules_of
 from plan.settings import Settings
 from plan.uptime import agent_yml, prometheus_yml, rules_yml
-from rehearsal.docker_engine import packages
+from rehearsal.docker_engine import packages, processes
 from tests.builders import StackFile, monitored, production, staging
 from tests.rehearsal.promtool import Check, Promtool, Values, counted
 
@@ -413,3 +415,36 @@ def render(settings: Settings, folder: Path) -> None:
 
 def _dump(content: object) -> str:
     return yaml.safe_dump(content, width=1000)
+
+
+def test_prometheus_runs_what_is_rendered_and_emits_the_series_of_its_own_rules(
+    watched: Settings, tmp_path: Path
+) -> None:
+    prometheus = packages.program("prometheus", "prometheus", print)
+    render(watched, tmp_path)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = processes.start(
+        [prometheus, f"--config.file={tmp_path / 'prometheus.yml'}",
+         f"--storage.tsdb.path={tmp_path / 'data'}", "--web.external-url=https://monitor.example/prometheus",
+         "--web.enable-remote-write-receiver",
+         f"--web.listen-address=127.0.0.1:{port}"],
+        tmp_path / "log", {},
+    )  # fmt: skip
+
+    def metrics() -> str:
+        try:
+            url = f"http://127.0.0.1:{port}/prometheus/metrics"
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+    try:
+        for group in ("policy", "objectives"):
+            line = f'prometheus_rule_evaluation_failures_total{{rule_group="{tmp_path}/rules.yml;{group}"}} 0'
+            processes.wait_until(lambda line=line: line in metrics() or process.poll() is not None, 120)  # type: ignore[misc]
+            assert line in metrics(), (tmp_path / "log").read_text()
+    finally:
+        processes.end([process.pid], 30)
