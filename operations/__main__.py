@@ -39,6 +39,7 @@ app.command()(health.smoke)
 app.command()(health.watch)
 app.command("set")(secrets.set_)
 app.command()(secrets.stamp)
+app.command()(secrets.rotate)
 app.command()(drift.drift)
 
 

@@ -240,7 +240,8 @@ class _Events:
         if known and (known.op == "import" or (op == "replace" and not change.properties)):
             change = known
         self.changes[step.urn] = change
-        self._listener(stage, change)
+        if step.op.value not in ("replace", "delete-replaced", "discard-replaced"):  # its creation is told
+            self._listener(stage, change)
 
     def errors(self, what: str) -> "_Raising":
         return _Raising(self, what)

@@ -3,7 +3,7 @@
 Owns the records under `rotation:`. Applying the new value to the stores is `pulumi up`'s business.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
@@ -17,12 +17,16 @@ HMAC_KEY = "fingerprintKey"
 
 def set_secret(workspace: Workspace, key: str, value: str, today: date) -> None:
     """Write the value, today's date and the HMAC in one step. Raises OperationError for an unknown key."""
+    workspace.rewrite(record(workspace.load().settings, key, value, today), secrets={key: value})
+
+
+def record(settings: Settings, key: str, value: str, today: date) -> Callable[[dict[str, Any]], None]:
+    """The edit that writes date and HMAC of a new value. Raises OperationError where it cannot be set."""
     if key not in secret_keys() | {HMAC_KEY}:
         known = ", ".join(sorted(secret_keys()))
         raise OperationError(f"{key} is no secret of the matrix. Secrets: {known}, {HMAC_KEY}")
     if not value:
         raise OperationError("the value is empty; nothing was changed")
-    settings = workspace.load().settings
     if key == HMAC_KEY:
         if len(value) < KEY_LENGTH:
             raise OperationError(f"{HMAC_KEY} needs {KEY_LENGTH} characters or more; nothing was changed")
@@ -34,7 +38,7 @@ def set_secret(workspace: Workspace, key: str, value: str, today: date) -> None:
     macs = {
         k: {"date": day, "hmac": fingerprint(hmac_key, text)} for k, (day, text) in records.items() if text
     }
-    workspace.rewrite(lambda config: _record(config, macs), secrets={key: value})
+    return lambda config: _record(config, macs)
 
 
 def stamp(workspace: Workspace, keys: Iterable[str], today: date) -> tuple[str, ...]:

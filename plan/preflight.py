@@ -300,6 +300,15 @@ def _records(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def _overlaps(settings: Settings) -> Iterator[Problem]:
+    """An old value that is kept valid for a while must be another one than the new."""
+    for row in MATRIX:
+        old, new = settings.values.get(row.key), settings.values.get(row.previous_of or "")
+        if old and new and old.get_secret_value() == new.get_secret_value():
+            finish = f"python -m operations rotate {row.previous_of} --finish --stack {settings.stack}"
+            yield Problem(row.key, f"equals {row.previous_of}, so no old value is kept", finish)
+
+
 def _shared_secrets(settings: Settings) -> Iterator[Problem]:
     """Plan §3: a value of its own for each environment. Seen by HMAC, without decrypting the other stack."""
     hmac_key = settings.fingerprint_key.get_secret_value()
@@ -329,12 +338,12 @@ def _ages(settings: Settings, today: date) -> Iterator[str]:
     if due[True]:
         yield (
             f"OVERDUE: rotated {DUE_DAYS} or more days ago: {', '.join(due[True])}. `promote` refuses until "
-            f"they are rotated: python -m operations set KEY --stack {settings.stack}"
+            f"they are rotated: python -m operations rotate KEY --stack {settings.stack}"
         )
     if due[False]:
         yield (
             f"rotation due soon ({DUE_DAYS} days at most): {', '.join(due[False])}: "
-            f"python -m operations set KEY --stack {settings.stack}"
+            f"python -m operations rotate KEY --stack {settings.stack}"
         )
 
 
@@ -798,6 +807,7 @@ _RULES: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _foreign_keys,
     _preview_least_privilege,
     _records,
+    _overlaps,
     _shared_secrets,
     _isolation,
     _shapes,

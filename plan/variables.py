@@ -43,6 +43,7 @@ class Need(StrEnum):
     OPTIONAL = "optional"
     REFUSED = "refused"
     PLATFORM = "platform"  # left to the platform's own value; the program sets none
+    SHARED = "shared"  # Preview: the value of the stack that owns it, where that has one
 
 
 class Source(StrEnum):
@@ -74,6 +75,8 @@ class Row:
     from_resource: bool = False
     one_of: str | None = None  # of the rows with the same name here, at least one must be set
     plan: bool = True  # False: not in the plan's table, the program itself needs it
+    issued: bool = True  # False: nobody issues this secret, `--generate` makes it
+    previous_of: str | None = None  # the key whose old value this row keeps valid for a while
 
     @property
     def source(self) -> Source:
@@ -151,7 +154,12 @@ MATRIX: Final[tuple[Row, ...]] = (
     ),
     Row(
         key="BATTLE_PASSWORD_PEPPER", kind=Class.SECRET, stores=(Store.VERCEL, Store.SOCKET),
-        stack=_R, preview=_R, meaning="Pepper of the battle room passwords",
+        stack=_R, preview=_R, meaning="Pepper of the battle room passwords", issued=False,
+    ),
+    Row(
+        key="BATTLE_PASSWORD_PEPPER_PREVIOUS", kind=Class.SECRET, stores=(Store.VERCEL, Store.SOCKET),
+        stack=_O, preview=Need.SHARED, meaning="The pepper before it, while rooms of its time are open",
+        previous_of="BATTLE_PASSWORD_PEPPER", plan=False,
     ),
     Row(
         key="SENTRY_DSN", kind=Class.SECRET, stores=(Store.VERCEL, Store.SOCKET), stack=_R, preview=_O,
@@ -222,6 +230,11 @@ def row_of(stack_file_key: str) -> Row:
         if stack_file_key in row.stack_file_keys:
             return row
     raise KeyError(stack_file_key)
+
+
+def overlap_of(key: str) -> str | None:
+    """The key that keeps `key`'s old value valid after a rotation; None where the old one ends at once."""
+    return next((row.key for row in MATRIX if row.previous_of == key), None)
 
 
 def secret_keys() -> frozenset[str]:

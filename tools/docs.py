@@ -106,6 +106,7 @@ _NEED: Final = {
     Need.OPTIONAL: "optional",
     Need.REFUSED: "–",
     Need.PLATFORM: "Vercel's own",
+    Need.SHARED: "as the stack",
 }
 
 

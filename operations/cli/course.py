@@ -16,6 +16,7 @@ from rich.markup import escape
 from operations import record
 from operations.cli.console import out
 from operations.engine import Change, Engine, LockedError, Plan
+from operations.serving import Finding
 from operations.workspace import OperationError, Workspace
 
 _COLORS: Final = {"create": "green", "update": "yellow", "replace": "magenta", "delete": "red"}
@@ -47,8 +48,11 @@ def carry_out(
     refresh: bool = False,
     question: str = "Apply this?",
     look: bool = False,
+    first: Callable[[], None] = lambda: None,
 ) -> bool:
     """Preview the edit, ask, record it, apply it. False when there was nothing to do, or only to `look`.
+
+    `first` is done between record and update, where the order of the engine would be wrong.
 
     Raises LockedError when another run holds the lock, then with the stack file as it was; OperationError for
     everything that failed, then with the edit in place for the next attempt; typer.Exit for a "no".
@@ -75,6 +79,7 @@ def carry_out(
     if not plan.changes:
         return True
     try:
+        first()
         with Progress() as progress:
             engine.up(edit.subject, targets, refresh=refresh, listener=progress)
     except LockedError as error:
@@ -142,3 +147,12 @@ def _way_on(workspace: Workspace) -> str:
     return (
         f"The stack file holds what was meant. Go on with: python -m operations up --stack {workspace.stack}"
     )
+
+
+def conclude(findings: Sequence[Finding]) -> None:
+    """Say what really serves, and end with exit code 1 unless all of it is as it should be."""
+    marks = {True: "[green]ok[/green]  ", False: "[red]FAIL[/red]", None: "[yellow]?[/yellow]   "}
+    for finding in findings:
+        out.print(f"  {marks[finding.ok]}  {finding.what}: {escape(finding.text)}")
+    if any(finding.ok is False for finding in findings):
+        raise typer.Exit(1)

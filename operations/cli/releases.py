@@ -23,11 +23,10 @@ from operations.cli.console import (
     out,
     vercel_account,
 )
-from operations.cli.course import Edit, carry_out, confirm
+from operations.cli.course import Edit, carry_out, conclude, confirm
 from operations.engine import Engine, LockedError
 from operations.promote import Part, Source, Watch
 from operations.recover import Recovery
-from operations.serving import Finding
 from operations.workspace import OperationError, Workspace
 from plan.promotion import Line
 from plan.settings import Settings, parse
@@ -240,12 +239,3 @@ def _adopting(found: Recovery) -> Edit | None:
         subject=f"Apply {found.workspace.stack}, adopting what a killed run made",
         change=recover.adopt_ids(lost.ids),
     )
-
-
-def conclude(findings: Sequence[Finding]) -> None:
-    """Say what really serves, and end with exit code 1 unless all of it is as it should be."""
-    marks = {True: "[green]ok[/green]  ", False: "[red]FAIL[/red]", None: "[yellow]?[/yellow]   "}
-    for finding in findings:
-        out.print(f"  {marks[finding.ok]}  {finding.what}: {escape(finding.text)}")
-    if any(finding.ok is False for finding in findings):
-        raise typer.Exit(1)

@@ -1,0 +1,243 @@
+"""Rotation of one secret: what changes in the stack file, and whether every store has the new value.
+
+No store lets a secret be read: what is compared is when each was written, before and after. A key with an
+overlap (`previous_of` of the matrix) keeps its old value valid beside the new one until `--finish`.
+"""
+
+import secrets as random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from pydantic import SecretStr
+
+from operations import hosts, secrets, serving
+from operations.accounts import GitHubAccount, VercelAccount
+from operations.serving import Finding
+from operations.workspace import OperationError
+from plan.gate import gate_plan
+from plan.hosts import DockerHost, monitor_host, socket_host
+from plan.settings import PROJECT, Settings
+from plan.socket import service_name, socket_plan
+from plan.uptime import uptime_plan
+from plan.variables import PREVIEW_PREFIX, Need, Store, fingerprint, overlap_of, row_of, secret_keys
+from plan.web import names, web_plan
+
+State = Mapping[str, Mapping[str, Any]]  # logical name -> resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rotation:
+    """What a rotation writes: plain records by `change`, encrypted values by key."""
+
+    change: Callable[[dict[str, Any]], None]
+    secrets: Mapping[str, str]
+    dropped: tuple[str, ...] = ()
+
+    def applied(self, settings: Settings) -> Settings:
+        """The settings with the new values, for comparing plans."""
+        values = {k: v for k, v in settings.values.items() if k not in self.dropped}
+        new = {key: SecretStr(value) for key, value in self.secrets.items()}
+        return settings.model_copy(update={"values": values | new})
+
+
+def generated(key: str) -> str:
+    """A new random value. Raises OperationError for a secret that somebody else issues."""
+    if key in secret_keys() and row_of(key).issued:
+        raise OperationError(f"{key} is made by its issuer, not here: make a new one there and enter it")
+    return random.token_urlsafe(32)
+
+
+def begin(settings: Settings, key: str, value: str, today: date) -> Rotation | None:
+    """The edit for a new value; None where just this one was set today already (an interrupted rotation).
+
+    Raises OperationError where it is no rotation, or would lose a value that is still kept valid.
+    """
+    edit = secrets.record(settings, key, value, today)
+    if key == secrets.HMAC_KEY:
+        raise OperationError(f"{key} is in no store: python -m operations set {key} --stack {settings.stack}")
+    if other := row_of(key).previous_of:
+        raise OperationError(f"{key} holds an old value, it is written by the rotation of {other}")
+    known = settings.rotation.get(key)
+    mac = fingerprint(settings.fingerprint_key.get_secret_value(), value)
+    if known and known.hmac == mac:
+        if known.date == today.isoformat():
+            return None
+        raise OperationError(f"{key} has this value already, since {known.date}: a rotation needs a new one")
+    old, kept = settings.values.get(key), overlap_of(key)
+    if kept is None or old is None:
+        return Rotation(change=edit, secrets={key: value})
+    if kept in settings.values:
+        raise OperationError(
+            f"{kept} still keeps the value before alive, and a second rotation would end it. First: "
+            f"python -m operations rotate {key} --finish --stack {settings.stack}"
+        )
+    keeping = secrets.record(settings, kept, old.get_secret_value(), today)
+
+    def change(config: dict[str, Any]) -> None:
+        edit(config)
+        keeping(config)
+
+    return Rotation(change=change, secrets={key: value, kept: old.get_secret_value()})
+
+
+def finish(settings: Settings, key: str) -> Rotation | None:
+    """The edit that ends an overlap; None where it is over. Raises OperationError for a key without one."""
+    kept = overlap_of(key)
+    if kept is None:
+        raise OperationError(f"{key} has no overlap: its old value ended with the rotation")
+    if kept not in settings.values and kept not in settings.rotation:
+        return None
+
+    def change(config: dict[str, Any]) -> None:
+        config.pop(f"{PROJECT}:{kept}", None)
+        config.get(f"{PROJECT}:rotation", {}).pop(kept, None)
+
+    return Rotation(change=change, secrets={}, dropped=(kept,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stores:
+    """When each place that carries a key was written last, by name; what could not be asked has a reason."""
+
+    vercel: Mapping[str, tuple[str, int]]  # id and milliseconds of each variable, by logical name
+    github: Mapping[str, str]  # ISO time of each secret, by logical name
+    services: Mapping[str, datetime | None]  # Swarm services, on whichever host
+    troubles: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carriers:
+    """Where one stack-file key goes: its environments of the plan, and the accounts to ask."""
+
+    key: str
+    vercel: VercelAccount
+    github: GitHubAccount
+
+    def stores(self, settings: Settings, state: State, services: Mapping[str, DockerHost]) -> Stores:
+        """Ask every place. `state`: logical name -> resource; `services`: those that carry the key."""
+        troubles: list[Finding] = []
+        times: dict[str, datetime | None] = {}
+        for name, host in services.items():
+            try:
+                with hosts.connected(host) as found:
+                    running = found.service(name)
+            except OperationError as error:
+                troubles.append(Finding(ok=False, what="service", text=f"{name}: {error}"))
+                continue
+            times[name] = running.since if running else None
+            if running is None or not running.settled:
+                text = running.text if running else f"{name} does not exist"
+                troubles.append(Finding(ok=False, what="service", text=text))
+        return Stores(
+            vercel=self._vercel(settings, state),
+            github=self._github(settings),
+            services=times,
+            troubles=tuple(troubles),
+        )
+
+    def _vercel(self, settings: Settings, state: State) -> dict[str, tuple[str, int]]:
+        row, wanted = row_of(self.key), environments_of(settings, self.key)
+        if Store.VERCEL not in row.stores:
+            return {}
+        live = {each["id"]: int(each["updatedAt"]) for each in self.vercel.variables()}
+        found = {}
+        for variable in web_plan(settings).variables:
+            id = str((state.get(variable.name) or {}).get("id", "")).rsplit("/", 1)[-1]
+            if variable.key == row.key and variable.environment in wanted and id in live:
+                found[variable.name] = (id, live[id])
+        return found
+
+    def _github(self, settings: Settings) -> dict[str, str]:
+        row, wanted, found = row_of(self.key), environments_of(settings, self.key), {}
+        if Store.GITHUB not in row.stores:
+            return {}
+        for environment in gate_plan(settings).environments:
+            place = (environment.rule.repository, environment.rule.name)
+            for entry in environment.secrets:
+                if entry.key == row.key and environment.rule.name in wanted:
+                    found[entry.name] = self.github.secrets(*place).get(row.key, "")
+        return found
+
+
+def environments_of(settings: Settings, key: str) -> frozenset[str]:
+    """The environments whose value of the key this stack-file key is."""
+    if key.startswith(PREVIEW_PREFIX):
+        return frozenset({"preview"})
+    shared = settings.preview and row_of(key).preview in (Need.REQUIRED, Need.SHARED)
+    return frozenset({settings.environment, "preview"} if shared else {settings.environment})
+
+
+def services_between(old: Settings, new: Settings) -> dict[str, DockerHost]:
+    """The Swarm services that two versions of a stack file declare differently, with the host of each."""
+    found: dict[str, DockerHost] = {}
+    if (plan := socket_plan(new)) and plan != socket_plan(old):
+        found[service_name(new.stack)] = socket_host(new)
+    before, after = uptime_plan(old), uptime_plan(new)
+    if after is None:
+        return found
+    known = before.services if before else ()
+    found |= {service.name: monitor_host(new) for service in after.services if service not in known}
+    agent = after.agent
+    if agent and agent != (before.agent if before else None):
+        found[agent.service.name] = socket_host(new)
+    return found
+
+
+def verify(before: Stores | None, after: Stores) -> Iterator[Finding]:
+    """Whether every place was written again. `before` None: a rotation that is taken up again, of which
+    only the present can be judged."""
+    for name, written in sorted(after.vercel.items()):
+        yield _written("vercel", name, before is None or before.vercel.get(name) != written)
+    for name, time in sorted(after.github.items()):
+        yield _written("github", name, before is None or before.github.get(name) != time)
+    for name, since in sorted(after.services.items()):
+        yield _written("service", name, before is None or before.services.get(name) != since)
+    yield from after.troubles
+
+
+def verify_gone(before: Stores, vercel: VercelAccount) -> Iterator[Finding]:
+    """Whether the variables of an overlap that was ended are gone."""
+    live = {each["id"] for each in vercel.variables()}
+    for name, (id, _) in sorted(before.vercel.items()):
+        yield Finding(
+            ok=id not in live, what="vercel", text=f"{name} {'is still there' if id in live else 'is gone'}"
+        )
+
+
+def _written(what: str, name: str, again: bool) -> Finding:
+    return Finding(ok=again, what=what, text=f"{name} {'has it' if again else 'was not written again'}")
+
+
+def verify_builds(
+    settings: Settings, key: str, after: Stores, state: State, vercel: VercelAccount
+) -> Iterator[Finding]:
+    """Variables reach new deployments only: what the domain serves and N-1 are built after the write."""
+    own = after.vercel.get(names("variable", row_of(key).key, settings.environment))
+    if own is None:
+        return
+    served = serving.web(settings, vercel)
+    fresh = served is not None and served.ready and served.created >= own[1]
+    text = "serves a build with it" if fresh else "serves a build made before it was written"
+    yield Finding(ok=fresh, what="web", text=f"{settings.web_domain} {text}")
+    if not settings.previous_release:
+        return
+    known = state.get(names("release", settings.previous_release))
+    built = vercel.deployment(str(known["id"])) if known else None
+    fresh = built is not None and int(built["createdAt"]) >= own[1]
+    text = "is built with it" if fresh else "still has the old value"
+    yield Finding(ok=fresh, what="web", text=f"N-1 ({settings.previous_release[:7]}) {text}")
+
+
+def still_old(settings: Settings, key: str, after: Stores, vercel: VercelAccount) -> list[str]:
+    """Branches whose newest preview was built with the old value; their next push brings the new one."""
+    at = after.vercel.get(names("variable", row_of(key).key, "preview"))
+    if at is None:
+        return []
+    newest: dict[str, int] = {}
+    for each in vercel.deployments("preview"):
+        branch = (each.get("meta") or {}).get("githubCommitRef") or (each.get("gitSource") or {}).get("ref")
+        if branch and branch != settings.branch and not each.get("customEnvironment"):
+            newest[branch] = max(newest.get(branch, 0), int(each["createdAt"]))
+    return sorted(branch for branch, created in newest.items() if created < at[1])
