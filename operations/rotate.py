@@ -197,13 +197,18 @@ def verify(before: Stores | None, after: Stores) -> Iterator[Finding]:
     yield from after.troubles
 
 
+def remove(before: Stores, vercel: VercelAccount) -> None:
+    """Delete the variables of an overlap: the engine would do so last, after builds that still have them."""
+    for id, _ in before.vercel.values():
+        vercel.delete_variable(id)
+
+
 def verify_gone(before: Stores, vercel: VercelAccount) -> Iterator[Finding]:
     """Whether the variables of an overlap that was ended are gone."""
     live = {each["id"] for each in vercel.variables()}
     for name, (id, _) in sorted(before.vercel.items()):
-        yield Finding(
-            ok=id not in live, what="vercel", text=f"{name} {'is still there' if id in live else 'is gone'}"
-        )
+        there = id in live
+        yield Finding(ok=not there, what="vercel", text=f"{name} {'is still there' if there else 'is gone'}")
 
 
 def _written(what: str, name: str, again: bool) -> Finding:

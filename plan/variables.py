@@ -157,11 +157,6 @@ MATRIX: Final[tuple[Row, ...]] = (
         stack=_R, preview=_R, meaning="Pepper of the battle room passwords", issued=False,
     ),
     Row(
-        key="BATTLE_PASSWORD_PEPPER_PREVIOUS", kind=Class.SECRET, stores=(Store.VERCEL, Store.SOCKET),
-        stack=_O, preview=Need.SHARED, meaning="The pepper before it, while rooms of its time are open",
-        previous_of="BATTLE_PASSWORD_PEPPER", plan=False,
-    ),
-    Row(
         key="SENTRY_DSN", kind=Class.SECRET, stores=(Store.VERCEL, Store.SOCKET), stack=_R, preview=_O,
         meaning="Error reports of servers",
     ),
@@ -177,6 +172,11 @@ MATRIX: Final[tuple[Row, ...]] = (
     Row(
         key="PAGERDUTY_KEY", kind=Class.SECRET, stores=(Store.GITHUB, Store.MONITOR),
         stack=_O, preview=_X, meaning="Alerts to PagerDuty", one_of="paging",
+    ),
+    Row(
+        key="BATTLE_PASSWORD_PEPPER_PREVIOUS", kind=Class.SECRET, stores=(Store.VERCEL, Store.SOCKET),
+        stack=_O, preview=Need.SHARED, meaning="The pepper before it, while rooms of its time are open",
+        previous_of="BATTLE_PASSWORD_PEPPER", plan=False,
     ),
     Row(
         key="EDGE_CONFIG", kind=Class.SECRET, stores=(Store.VERCEL, Store.SOCKET), stack=_R, preview=_R,

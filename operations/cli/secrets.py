@@ -3,6 +3,7 @@
 import secrets as random
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -86,13 +87,15 @@ def rotate(
         else:
             out.print(f"{key} is {'finished' if finish else 'set so'} already; seeing to the stores")
             changed = rotation_of.services_between(Settings(stack=stack), settings)
-        carry_out(workspace, edit, yes=yes, question=f"{verb} {key} in {stack}?")
+        ended = before if finish else None
+        first = partial(rotation_of.remove, ended, vercel) if ended else lambda: None
+        carry_out(workspace, edit, yes=yes, question=f"{verb} {key} in {stack}?", first=first)
 
         settings, state = workspace.load().settings, workspace.state()
         after = carriers.stores(settings, state, changed)
         found = list(rotation_of.verify(before, after))
-        if finish and before:
-            found += rotation_of.verify_gone(before, vercel)
+        if ended:
+            found += rotation_of.verify_gone(ended, vercel)
         conclude([*found, *rotation_of.verify_builds(settings, key, after, state, vercel)])
         _afterwards(key, stack, rotation_of.still_old(settings, checked, after, vercel), finish=finish)
 

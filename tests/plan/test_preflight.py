@@ -789,7 +789,7 @@ def test_age_warns_from_75_days_loudly_from_90_and_never_blocks(age: int, word: 
     [warning] = report.warnings
     assert word in warning
     assert f"SENTRY_DSN ({age} days)" in warning
-    assert "python -m operations set" in warning
+    assert "python -m operations rotate" in warning
 
 
 def test_leftover_import_ids_are_a_warning_that_names_their_number() -> None:

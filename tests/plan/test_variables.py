@@ -43,6 +43,7 @@ PLAN_TABLE: dict[str, tuple[Class, Need, Need, set[Store]]] = {
 # What the plan's table does not name: its own alternative for paging, and what the program needs.
 PROGRAM_TABLE: dict[str, tuple[Class, Need, Need, set[Store]]] = {
     "PAGERDUTY_KEY": (S, X, O, {GITHUB, MONITOR}),
+    "BATTLE_PASSWORD_PEPPER_PREVIOUS": (S, Need.SHARED, O, {VERCEL, SOCKET}),
     "EDGE_CONFIG": (S, R, R, {VERCEL, SOCKET}),
     "DISCORD_WEBHOOK_URL": (S, X, O, {MONITOR}),
     "SUPABASE_METRICS_KEY": (S, X, O, {MONITOR}),
