@@ -11,8 +11,7 @@ import typer
 
 from operations import serving
 from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, out, vercel_account
-from operations.cli.course import Edit, carry_out
-from operations.cli.releases import conclude
+from operations.cli.course import Edit, carry_out, conclude
 from operations.promote import Release, promoting
 from operations.workspace import OperationError
 
