@@ -14,6 +14,7 @@ from components.deployment_gate import DeploymentGate, DeploymentGateArgs
 from components.docker_host import docker_provider
 from components.scrape_agent import ScrapeAgent, ScrapeAgentArgs
 from components.socket_server import SocketServer, SocketServerArgs
+from components.traffic_alerts import TrafficAlerts, TrafficAlertsArgs
 from components.uptime_checks import UptimeChecks, UptimeChecksArgs
 from components.web_app import WebApp, WebAppArgs, exports
 from operations import rollout_hooks
@@ -21,6 +22,7 @@ from plan import preflight, settings
 from plan.gate import GATE, gate_plan
 from plan.hosts import monitor_host, socket_host
 from plan.socket import SOCKET, socket_plan
+from plan.traffic import TRAFFIC, traffic_plan
 from plan.uptime import AGENT, UPTIME, uptime_plan
 from plan.web import WEB, web_plan
 
@@ -47,6 +49,9 @@ socket = SocketServer(
         proxy_hooks=rollout_hooks.of_proxy(stack),
     ),
     pulumi.ResourceOptions(providers=[on_socket_host]),
+)
+traffic = TrafficAlerts(
+    TRAFFIC, TrafficAlertsArgs(plan=traffic_plan(stack)), pulumi.ResourceOptions(providers=[on_vercel])
 )
 monitored = uptime_plan(stack)
 uptime = UptimeChecks(

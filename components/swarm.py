@@ -131,5 +131,5 @@ def _health(service: Service) -> docker.ServiceTaskSpecContainerSpecHealthcheckA
         "interval": "5s",
         "timeout": "5s",
         "retries": 3,
-        "start_period": "5m0s",
+        "start_period": "5m",
     }

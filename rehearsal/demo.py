@@ -26,6 +26,9 @@ SOCKET_IMAGE: Final = "127.0.0.1:5000/paintshare/socket"
 STAGING_DOMAIN: Final = "staging.share-paint.app"
 PRODUCTION_DOMAIN: Final = "share-paint.app"
 
+# Host of the alert channels, and the port that they share.
+CHANNELS: Final = ("hooks.example", 9999)
+
 SUPABASE_REF: Final = {"staging": "stgrefrehearsal00001", "production": "prdrefrehearsal00001"}
 
 # Commits of the app's repository that the demo account can build.
@@ -35,3 +38,8 @@ RELEASES: Final = (
     "3333333333333333333333333333333333333333",
     "4444444444444444444444444444444444444444",
 )
+
+
+def monitor_domain(stack: str) -> str:
+    """Domain of the monitor of a stack."""
+    return f"monitor-{stack}.{PRODUCTION_DOMAIN}"

@@ -8,7 +8,6 @@ Sources: Discord, Execute Webhook and Embed Limits; Slack, Incoming webhooks, Ha
 Events API v2; Alertmanager 0.25, notify/*.go; healthchecks.io, Pinging API.
 """
 
-import argparse
 import html
 import http.server
 import json
@@ -22,7 +21,6 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 CHANNELS: Final = ("discord", "slack", "pagerduty", "watchdog")
-PORT: Final = 9999
 _MOST: Final = 1 << 20  # bytes of a body; PagerDuty's own limit is half of it
 _SEVERITIES: Final = ("critical", "error", "warning", "info")
 _ACTIONS: Final = ("trigger", "acknowledge", "resolve")
@@ -96,10 +94,6 @@ class Receiver:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
-
-    def serve(self) -> None:
-        """Serve until the process ends."""
-        self._server.serve_forever()
 
     @property
     def url(self) -> str:
@@ -364,16 +358,3 @@ def _page(messages: list[Message]) -> str:
         "pre{white-space:pre-wrap;margin:.3em 0}</style>"
         f"<h1>What the channels have received</h1><table>{rows}</table>"
     )
-
-
-def main() -> None:
-    """`python -m rehearsal.receiver --address A --port P`: the server as a process of its own."""
-    options = argparse.ArgumentParser(prog="rehearsal.receiver")
-    options.add_argument("--address", default="127.0.0.1")
-    options.add_argument("--port", type=int, default=PORT)
-    given = options.parse_args()
-    Receiver(given.address, given.port).serve()
-
-
-if __name__ == "__main__":
-    main()

@@ -17,6 +17,7 @@ import yaml
 from plan.settings import PROJECT
 from plan.variables import MATRIX, Class, Need, fingerprint, secret_keys
 from rehearsal import demo
+from rehearsal.receiver import addresses
 
 # What a team's live run has recorded: it names objects that the demo account does not have.
 _RECORDS: Final = frozenset(
@@ -26,6 +27,14 @@ _RECORDS: Final = frozenset(
     }
 )
 STACKS: Final = ("staging", "production")
+# Keys of the alert channels, and what each is to the receiver.
+_CHANNELS: Final = {
+    "DISCORD_WEBHOOK_URL": "discord",
+    "SLACK_WEBHOOK_URL": "slack",
+    "PAGERDUTY_KEY": "pagerduty",
+    "WATCHDOG_URL": "watchdog",
+}
+_ALWAYS: Final = {"DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL", "WATCHDOG_URL", "MONITOR_PASSWORD"}
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -91,7 +100,7 @@ def _own(stack: str) -> dict[str, Any]:
 
 def _secrets(stack: str, stated: set[str]) -> dict[str, str]:
     needed = {row.key for row in MATRIX if row.kind is Class.SECRET and row.stack is Need.REQUIRED}
-    keys = ((needed | stated) & secret_keys()) | {"SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL"}
+    keys = ((needed | stated) & secret_keys()) | _ALWAYS
     return {key: made_up(stack, key) for key in sorted(keys)}
 
 
@@ -101,6 +110,8 @@ def made_up(stack: str, key: str) -> str:
         return "sb_secret_" + secrets.token_urlsafe(24)
     if key.endswith("_DSN"):
         return f"https://{secrets.token_hex(16)}@sentry.example/{stack}"
+    if key in _CHANNELS:
+        return addresses("http://{}:{}".format(*demo.CHANNELS))[_CHANNELS[key]]
     if key.endswith("_URL"):
         return f"https://hooks.example/{stack}/{secrets.token_urlsafe(24)}"
     return secrets.token_urlsafe(32)

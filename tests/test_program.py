@@ -75,6 +75,7 @@ def expected(file: StackFile) -> Counter[str]:
         "docker": 2,
         "WebApp": 1,
         "SocketServer": 1,
+        "TrafficAlerts": 1,
         "UptimeChecks": 1,
         "ScrapeAgent": 1,
         "DeploymentGate": 1,
@@ -131,6 +132,7 @@ def test_everything_but_the_providers_stands_below_a_component(
         "web",
         "gate",
         "socket",
+        "traffic",
         "uptime",
         "agent",
     }

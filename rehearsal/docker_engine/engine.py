@@ -208,6 +208,9 @@ def _settings(engine: Engine) -> dict[str, Any]:
         "containerd": str(engine.short / "containerd.sock"),
         "log-opts": {"max-size": "10m", "max-file": "2"},
         "cgroup-parent": f"/{_group(engine)}",
+        # Names that the engine does not know are asked for on the link: whoever wants containers to know some
+        # listens there, and nothing else reaches the network.
+        "dns": [engine.machine],
     }
 
 

@@ -98,7 +98,8 @@ RULES: Final[dict[str, str]] = {
     "webhook_replaces": "FACTS Others: Webhook: any change replaces",
     "webhook_needs_known_projects": "SDK Webhook.project_ids: IDs of projects of the team",
     "alert_rule_is_one_metric_or_a_ratio": "FACTS Others: one division named `formula`",
-    "alert_rule_has_allowed_values": "SDK CustomAlertRule: window, severity, trigger, tags",
+    "alert_rule_has_allowed_values": "SDK CustomAlertRule; resource_custom_alert_rule.go: validators",
+    "alert_rule_floor_is_of_the_numerator": "SDK CustomAlertRule.trigger.minimum: ratios with gt or gte",
     "alert_rule_needs_observability_plus": "SDK CustomAlertRule.project_id: requires Observability Plus",
     "alert_notification_needs_its_ends": "SDK AlertRuleSlackNotification, ...Webhook...",
 }
@@ -1204,17 +1205,38 @@ class CustomAlertRule(VercelKind):
 
     def _check_trigger(self, trigger: Properties, evaluation: Any) -> list[Failure]:
         failures = _one_of(trigger, "type", ("threshold", "anomaly"))
-        needed = {"threshold": ("operator", "threshold"), "anomaly": ("standardDeviations",)}
-        missing = [name for name in needed.get(trigger.get("type", ""), ()) if trigger.get(name) is None]
-        if missing:
-            failures.append(
-                Failure("trigger", f"{' and '.join(missing)} required for type {trigger.get('type')}")
-            )
+        failures += _one_of(trigger, "operator", ("gt", "gte", "lt", "lte"))
+        kind, anomaly = trigger.get("type", ""), ("standardDeviations",)
+        needed = {"threshold": ("operator", "threshold"), "anomaly": anomaly}.get(kind, ())
+        barred = {"threshold": anomaly, "anomaly": ("operator", "threshold")}.get(kind, ())
+        if missing := [name for name in needed if trigger.get(name) is None]:
+            failures.append(Failure("trigger", f"{' and '.join(missing)} required for type {kind}"))
+        if given := [name for name in barred if trigger.get(name) is not None]:
+            failures.append(Failure("trigger", f"{' and '.join(given)} not allowed for type {kind}"))
+        if (trigger.get("standardDeviations") or 1) < 0.1:
+            failures.append(Failure("trigger", "standardDeviations must be at least 0.1"))
+        failures += self._check_floor(trigger, evaluation)
         query = evaluation.get("query") if isinstance(evaluation, dict) else None
         outputs = query.get("outputs") if isinstance(query, dict) else None
         if isinstance(outputs, list) and [trigger.get("output")] != outputs:
             failures.append(Failure("trigger", "output must be the query's single output"))
         return failures
+
+    def _check_floor(self, trigger: Properties, evaluation: Any) -> list[Failure]:
+        """`minimum`, below which nothing is judged: of a ratio's numerator, or of an anomaly's metric."""
+        floor = trigger.get("minimum")
+        query = evaluation.get("query") if isinstance(evaluation, dict) else None
+        if floor is None or not isinstance(query, dict):
+            return []
+        formula = (query.get("formulas") or {}).get("formula", "")
+        if floor.get("threshold", -1) < 0:
+            return [Failure("trigger", "minimum.threshold must be at least 0")]
+        if trigger.get("type") == "threshold" and not (formula and trigger.get("operator") in ("gt", "gte")):
+            return [Failure("trigger", "minimum is for anomalies, or ratio thresholds with gt or gte")]
+        metric = formula.split("/")[0].strip() if formula else next(iter(query.get("metrics") or {"": 0}))
+        if floor.get("output") != metric:
+            return [Failure("trigger", f"minimum.output must be {metric}")]
+        return []
 
     def create(self, account: Account, inputs: Properties) -> tuple[str, Properties]:
         project_id, project = _project(account, inputs)

@@ -11,10 +11,12 @@ import pulumiverse_vercel as vercel
 from components.deployment_gate import DeploymentGate, DeploymentGateArgs
 from components.scrape_agent import ScrapeAgent, ScrapeAgentArgs
 from components.socket_server import SocketServer, SocketServerArgs
+from components.traffic_alerts import TrafficAlerts, TrafficAlertsArgs
 from components.uptime_checks import UptimeChecks, UptimeChecksArgs
 from components.web_app import WebApp, WebAppArgs
 from plan.gate import GATE, gate_plan
 from plan.socket import SOCKET, socket_plan
+from plan.traffic import TRAFFIC, traffic_plan
 from plan.uptime import AGENT, UPTIME, uptime_plan
 from plan.web import WEB, web_plan
 from tests.builders import StackFile
@@ -62,6 +64,15 @@ def agent(file: StackFile, network_id: str | None = "network") -> Recorded:
         provider = docker.Provider("on-socket-host", host="unix:///none")
         args = ScrapeAgentArgs(plan=uptime_plan(file.settings()), network_id=network_id)
         ScrapeAgent(AGENT, args, pulumi.ResourceOptions(providers=[provider]))
+
+    return record(program, file.stack)
+
+
+def traffic(file: StackFile) -> Recorded:
+    def program() -> None:
+        provider = vercel.Provider("on-vercel", team="team_x")
+        args = TrafficAlertsArgs(plan=traffic_plan(file.settings()))
+        TrafficAlerts(TRAFFIC, args, pulumi.ResourceOptions(providers=[provider]))
 
     return record(program, file.stack)
 

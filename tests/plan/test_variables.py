@@ -185,7 +185,9 @@ def test_the_socket_host_gets_its_keys_once_and_none_for_preview() -> None:
 
 def test_the_monitor_gets_the_alert_channels_that_are_set() -> None:
     file = production()
-    assert set(values(file, MONITOR, "production")) == {"SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL"}
+    assert set(values(file, MONITOR, "production")) == {
+        "SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL", "WATCHDOG_URL", "MONITOR_PASSWORD",
+    }  # fmt: skip
     file.set_secret("PAGERDUTY_KEY", "pd")
     assert set(values(file, MONITOR, "production")) > {"PAGERDUTY_KEY"}
     assert {a.environment for a in assignments(staging().settings(), MONITOR)} == {"staging"}

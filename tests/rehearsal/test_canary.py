@@ -16,7 +16,7 @@ CANARY = "canary-\"quoted\"-100%-$HOME-'single'-{brace}-한글"
 KEY = "BATTLE_PASSWORD_PEPPER"
 
 
-def _forms(value: str) -> set[bytes]:
+def forms(value: str) -> set[bytes]:
     """The value raw, as JSON (also inside JSON), URL- and base64-encoded at every offset."""
     raw = value.encode()
     texts = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], urllib.parse.quote(value)}
@@ -26,7 +26,7 @@ def _forms(value: str) -> set[bytes]:
     return {raw} | {text.encode() for text in texts} | shifted | urlsafe
 
 
-FORMS = _forms(CANARY)
+FORMS = forms(CANARY)
 
 
 def _found_in(data: bytes) -> list[bytes]:

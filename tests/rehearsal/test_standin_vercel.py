@@ -1150,6 +1150,10 @@ def test_alert_rule_is_one_metric_or_a_ratio__and_both_are_accepted(world: World
         ({"severity": "critical"}, "severity"),
         ({"tags": [str(number) for number in range(11)]}, "tags"),
         ({"trigger": {"type": "anomaly", "output": "errors"}}, "trigger"),
+        ({"trigger": {**THRESHOLD, "type": "anomaly", "standardDeviations": 3}}, "trigger"),
+        ({"trigger": {**THRESHOLD, "standardDeviations": 3}}, "trigger"),
+        ({"trigger": {"type": "anomaly", "output": "errors", "standardDeviations": 0.05}}, "trigger"),
+        ({"trigger": {**THRESHOLD, "operator": "over"}}, "operator"),
         ({"trigger": {**THRESHOLD, "output": "other"}}, "trigger"),
         ({"name": None}, "name"),
     ],
@@ -1158,6 +1162,35 @@ def test_alert_rule_has_allowed_values__others_are_refused(
     world: World, changes: dict[str, Any], property: str
 ) -> None:
     assert world.failures("CustomAlertRule", **rule(**changes)) == [property]
+
+
+RATIO = {
+    "metrics": {"errors": METRIC, "all": METRIC},
+    "formulas": {"formula": "errors / all"},
+    "outputs": ["formula"],
+}
+SHARE = {**THRESHOLD, "output": "formula", "minimum": {"output": "errors", "threshold": 5}}
+
+
+@pytest.mark.parametrize(
+    ("query", "trigger"),
+    [
+        ({}, {**THRESHOLD, "minimum": {"output": "errors", "threshold": 5}}),
+        (RATIO, {**SHARE, "operator": "lt"}),
+        (RATIO, {**SHARE, "minimum": {"output": "all", "threshold": 5}}),
+        (RATIO, {**SHARE, "minimum": {"output": "errors", "threshold": -1}}),
+    ],
+)
+def test_alert_rule_floor_is_of_the_numerator__others_are_refused(
+    world: World, query: dict[str, Any], trigger: dict[str, Any]
+) -> None:
+    assert world.failures("CustomAlertRule", **rule(query=query, trigger=trigger)) == ["trigger"]
+
+
+def test_alert_rule_floor_is_of_the_numerator__and_is_kept(world: World) -> None:
+    made = rule(query=RATIO, trigger=SHARE)
+    _, state = world.create("CustomAlertRule", projectId=world.project, **made)
+    assert state["trigger"]["minimum"] == SHARE["minimum"]
 
 
 def test_alert_rule_needs_observability_plus__on_the_team(world: World) -> None:
