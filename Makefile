@@ -32,7 +32,7 @@ pytest: engine ## the tests alone; PYTEST="-k adopt" chooses
 ci-review ci-stage ci-plan ci-promote ci-rollback ci-smoke ci-watch ci-drift ci-rotation: ci-%: install
 	@$(BIN)/python -m tools.ci $*
 
-bench: install ## time of a preview beside an empty program's; prints, asserts nothing
+bench: install ## time of previews and rollouts beside the same without this program; prints, asserts nothing
 	@$(BIN)/python -m tests.bench
 
 install: ## Python packages into .venv; done by every target that needs it

@@ -1,27 +1,35 @@
-"""`make bench`: what a preview costs, beside an empty program in the same run. Prints; asserts nothing.
+"""`make bench`: what previews and rollouts cost, beside the same without this program. Asserts nothing.
 
-Every figure is the median of several runs, and runs of the two programs alternate, so that a machine that
+Every figure is the median of several runs, and runs of what is compared alternate, so that a machine that
 slows down slows both.
 """
 
+import contextlib
+import itertools
 import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
+from plan.socket import service_name
+from rehearsal import demo, docker_hosts
 from rehearsal import home as homes
+from rehearsal.docker_engine import DockerUnavailableError, packages
+from rehearsal.docker_engine.images import ImageRef
 from rehearsal.home import Home
 
 RUNS: Final = 7
+ROLLOUTS: Final = 3
 CLONE: Final = Path(__file__).resolve().parent.parent
 STACK: Final = "production"
 
@@ -92,6 +100,12 @@ def main() -> int:
         _preview_table(ours, empty)
         _import_table(ours)
         _growth_table(ours, folder)
+        try:
+            _rollout_table(ours)
+        except DockerUnavailableError as error:
+            out.print(f"no rollout was timed: {error}")
+        finally:
+            docker_hosts.stop(ours.folder)
     return 0
 
 
@@ -176,6 +190,73 @@ def _growth_table(ours: Home, folder: Path) -> None:
     out.print(
         f"a variable costs {slope:.1f} ms here, {flat:.1f} ms in a flat file: {slope / flat:.2f} (aim: 1.2)"
     )
+
+
+def _rollout_table(ours: Home) -> None:
+    """From the command to the last task of the new release, by `pulumi up` and by Docker's own command."""
+    hosts = docker_hosts.ensure(ours.folder, out.print)
+    images = docker_hosts.stock(hosts, out.print)
+    docker_hosts.name(ours, images)
+    _pulumi(ours, "up", "--yes", "--skip-preview", stack="staging")
+    docker = packages.program("docker", "docker.io", out.print)
+    releases = itertools.cycle(demo.RELEASES)
+    client = {**packages.environment(), "DOCKER_HOST": hosts.socket.engine.host}
+
+    def by_program(image: ImageRef) -> None:
+        ours.edit("staging", socketRelease=image.tag, socketDigest=image.digest)
+        _pulumi(ours, "up", "--yes", "--skip-preview", stack="staging")
+
+    def by_hand(image: ImageRef) -> None:
+        command: list[str | Path] = [
+            docker,
+            "service",
+            "update",
+            "--quiet",
+            "--image",
+            image.reference,
+            service_name("staging"),
+        ]
+        subprocess.run(command, env=client, capture_output=True, check=True)
+
+    done: dict[str, list[float]] = {"pulumi up": [], "docker service update": []}
+    ways: dict[str, Callable[[ImageRef], None]] = dict(zip(done, (by_program, by_hand), strict=True))
+    with _peak("rehearsal.standin docker") as peak:
+        for _, (name, way) in itertools.product(range(ROLLOUTS), ways.items()):
+            image, started = images[next(releases)], time.perf_counter()
+            way(image)
+            done[name].append(time.perf_counter() - started)
+    medians = {name: statistics.median(seconds) for name, seconds in done.items()}
+    table = _table(f"a new release of two tasks, median of {ROLLOUTS}", "command", "seconds", "ratio")
+    base = medians["docker service update"]
+    for name, seconds in medians.items():
+        table.add_row(name, f"{seconds:.1f}", f"{seconds / base:.2f}")
+    out.print(table)
+    out.print(
+        f"peak memory of the docker stand-in: {max(peak, default=0):.0f} MiB (aim of the ratio: 1.3 or less)"
+    )
+
+
+@contextlib.contextmanager
+def _peak(words: str) -> Iterator[list[float]]:
+    """Collects the resident memory, in MiB, of each process whose command line holds `words`."""
+    seen: list[float] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            for process in Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError):
+                    if words in (process / "cmdline").read_bytes().replace(b"\0", b" ").decode():
+                        pages = int((process / "statm").read_text().split()[1])
+                        seen.append(pages * resource.getpagesize() / 1024 / 1024)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
 
 
 def _alternate(jobs: Mapping[str, Callable[[], None]], runs: int = RUNS) -> dict[str, float]:

@@ -155,7 +155,10 @@ class DockerHome(RehearsalHome):
         return images.socket_server(self.hosts.socket, sha, fault=fault)
 
     def serve(self, stack: str, image: ImageRef) -> None:
-        """Name a socket image in the stack file; `up` deploys it."""
+        """Name a socket image in the stack file, the one named before as N-1; `up` deploys it."""
+        release, digest = (self.config(stack, key) for key in ("socketRelease", "socketDigest"))
+        if release != image.tag:
+            self.edit(stack, previousSocketRelease=release, previousSocketDigest=digest)
         self.edit(stack, socketRelease=image.tag, socketDigest=image.digest)
 
     def ask(self, stack: str, path: str = "/healthz") -> tuple[int, str]:
