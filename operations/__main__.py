@@ -20,6 +20,7 @@ from operations.cli import (
     review,
     secrets,
     stage,
+    status,
 )
 from operations.cli.console import err
 from operations.workspace import OperationError
@@ -40,6 +41,7 @@ app.command()(health.watch)
 app.command("set")(secrets.set_)
 app.command()(secrets.stamp)
 app.command()(secrets.rotate)
+app.command()(status.status)
 app.command()(drift.drift)
 
 

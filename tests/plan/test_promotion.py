@@ -1,0 +1,96 @@
+"""The Go/No-Go list (plan §2.3): what refuses, what cannot be checked and says so."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from plan.promotion import Line, added, ages_line, checks_line, destructive, health_line, migration_lines
+from tests.builders import TODAY, production
+
+
+@pytest.mark.parametrize(
+    ("sql", "word"),
+    [
+        ("DROP TABLE rooms;", "drops"),
+        ("alter table rooms drop column name;", "drops"),
+        ("alter table rooms rename to battles;", "renames"),
+        ("alter table rooms rename column a to b;", "renames"),
+        ("alter table rooms alter column seats type bigint;", "changes a type"),
+        ("alter table rooms alter column seats set data type bigint;", "changes a type"),
+        ("alter table rooms alter column seats set not null;", "requires a value"),
+        ("alter table rooms add column seats int not null;", "requires a value"),
+        ("delete from rooms;", "deletes rows"),
+        ("truncate rooms;", "deletes rows"),
+    ],
+)
+def test_a_statement_that_takes_something_away_is_named(sql: str, word: str) -> None:
+    assert any(each.startswith(word) for each in destructive(sql))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "create table rooms (id int not null);",
+        "alter table rooms add column seats int;",
+        "alter table rooms add column seats int not null default 2;",
+        "-- drop table rooms;\ncreate index on rooms (id);",
+        "/* rename column */ select 1;",
+    ],
+)
+def test_a_statement_that_only_adds_is_let_through(sql: str) -> None:
+    assert destructive(sql) == ()
+
+
+def compared(patch: str | None, status: str = "added", whole: str = "ahead") -> dict[str, Any]:
+    file = {"filename": "supabase/migrations/1.sql", "status": status}
+    return {"status": whole, "files": [file | ({"patch": patch} if patch else {})]}
+
+
+def oks(lines: Any) -> list[bool | None]:
+    return [line.ok for line in lines]
+
+
+def test_migrations_are_read_and_their_run_is_asked_for() -> None:
+    assert oks(migration_lines(compared("@@\n+drop table a;"), True, "m.yml")) == [False, True]
+    assert oks(migration_lines(compared("@@\n-drop table a;\n+select 1;"), True, "m.yml")) == [True, True]
+    assert oks(migration_lines(compared("@@\n+select 1;"), False, "m.yml")) == [True, False]
+    assert oks(migration_lines(compared("@@\n+select 1;"), None, "")) == [True, None]
+    assert oks(migration_lines(compared("@@", status="renamed"), True, "m.yml")) == [False, True]
+
+
+@pytest.mark.parametrize("comparison", [None, compared("@@", whole="diverged"), compared(None)])
+def test_what_cannot_be_read_is_said_aloud_and_does_not_refuse(comparison: dict[str, Any] | None) -> None:
+    line: Line = next(iter(migration_lines(comparison, True, "m.yml")))
+    assert line.ok is None
+    assert line.evidence.startswith("not checked: ")
+
+
+def test_added_lines_are_those_of_the_diff() -> None:
+    assert added("+++ b/x\n@@\n+one\n-two\n three") == "one"
+
+
+def test_a_red_a_running_and_a_missing_check_refuse_by_name() -> None:
+    runs: list[dict[str, Any]] = [
+        {"name": "lint", "status": "completed", "conclusion": "failure"},
+        {"name": "test", "status": "in_progress", "conclusion": None},
+    ]
+    line = checks_line(("lint", "test", "build"), runs, "at 1111111")
+    assert line.ok is False
+    assert line.evidence == "lint failure, test in_progress; no run of build (at 1111111)"
+    green = [{"name": "lint", "status": "completed", "conclusion": "success"}]
+    assert checks_line(("lint",), green, "at 1111111").ok
+
+
+def test_a_key_past_90_days_refuses_and_one_of_89_does_not() -> None:
+    for age, ok in ((89, True), (90, False)):
+        file = production()
+        file.set_secret("SENTRY_DSN", file.secrets["SENTRY_DSN"], on=TODAY - timedelta(days=age))
+        assert ages_line(file.settings(), TODAY).ok is ok
+
+
+def test_health_is_judged_by_the_minutes_that_are_asked_for() -> None:
+    wanted = timedelta(minutes=30)
+    assert health_line("web", "staging", timedelta(minutes=30), wanted).ok
+    assert health_line("web", "staging", timedelta(minutes=29), wanted).ok is False
+    assert health_line("web", "staging", timedelta(), wanted).ok is False
