@@ -57,7 +57,7 @@ class WebApp(pulumi.ComponentResource):
         edge = vercel.EdgeConfig(
             f"{name}-edge-config",
             name=plan.edge_config_name,
-            opts=pulumi.ResourceOptions(parent=self, protect=True),
+            opts=pulumi.ResourceOptions(parent=self, protect=True, import_=plan.edge_config_adopt),
         )
         token = vercel.EdgeConfigToken(
             f"{name}-edge-config-token",

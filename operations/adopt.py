@@ -15,7 +15,7 @@ from operations.accounts import GitHubAccount, Json, VercelAccount
 from operations.workspace import OperationError, Workspace
 from plan.gate import GatePlan, gate_plan
 from plan.settings import PROJECT, Settings
-from plan.web import Scope, Variable, WebPlan, web_plan
+from plan.web import VARIABLES_LIMIT, Scope, Variable, WebPlan, names, web_plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,11 +210,35 @@ def _inspect_web(plan: WebPlan, managed: Mapping[str, str], vercel: VercelAccoun
     for domain in plan.domains:
         if domain.domain in domains and domain.name not in managed:
             _add(found, domain.name, f"{place}/{domain.domain}", f"domain {domain.domain}")
+    edge_config = names("edge-config")
+    if edge_config not in managed and (id := vercel.edge_config(plan.edge_config_name)):
+        # A second one of the name would be made, and readers of the first would go on reading it.
+        _add(found, edge_config, f"{plan.team_id}/{id}", f"Edge Config {plan.edge_config_name}")
     live = vercel.variables()
+    _refuse_oversize(plan, live, custom_id)
     for variable in plan.variables:
         if variable.name not in managed:
             for match in _matches(live, variable, custom_id):
                 _adopt_variable(variable, match, place, found)
+
+
+def _refuse_oversize(plan: WebPlan, live: list[Json], custom_id: str | None) -> None:
+    """Preflight counts what is declared; a deployment also gets what was made by hand."""
+    declared = {variable.key for variable in plan.variables}
+    for scope, environment in {v.scope: v.environment for v in plan.variables}.items():
+        ours = [(v.key, v.value or "") for v in plan.variables if v.scope == scope]
+        by_hand = [
+            (item["key"], item.get("value") or "")
+            for item in live
+            if item["key"] not in declared and _covers(item, scope, custom_id)
+        ]
+        total = sum(len(key.encode()) + len(value.encode()) for key, value in (*ours, *by_hand))
+        if total > VARIABLES_LIMIT:
+            raise OperationError(
+                f"the variables of {environment} come to {total:,} bytes with those made by hand "
+                f"({', '.join(sorted(key for key, _ in by_hand))}), and Vercel takes {VARIABLES_LIMIT:,} "
+                "for a deployment: remove what nobody needs in Vercel's dashboard"
+            )
 
 
 def _matches(live: list[Json], variable: Variable, custom_id: str | None) -> Iterator[Json]:

@@ -4,15 +4,13 @@ Owns the records under `rotation:`. Applying the new value to the stores is `pul
 """
 
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from operations.workspace import OperationError, Workspace
 from plan.preflight import KEY_LENGTH, iso_date
 from plan.settings import PROJECT, Settings
-from plan.variables import fingerprint, secret_keys
-
-HMAC_KEY = "fingerprintKey"
+from plan.variables import HMAC_KEY, fingerprint, key_fingerprint, secret_keys
 
 
 def set_secret(workspace: Workspace, key: str, value: str, today: date) -> None:
@@ -38,6 +36,8 @@ def record(settings: Settings, key: str, value: str, today: date) -> Callable[[d
     macs = {
         k: {"date": day, "hmac": fingerprint(hmac_key, text)} for k, (day, text) in records.items() if text
     }
+    if key == HMAC_KEY:
+        macs[key] = {"date": today.isoformat(), "hmac": key_fingerprint(value)}
     return lambda config: _record(config, macs)
 
 
@@ -48,19 +48,20 @@ def stamp(workspace: Workspace, keys: Iterable[str], today: date) -> tuple[str, 
     """
     settings = workspace.load().settings
     hmac_key = _hmac_key(settings)
-    wanted = tuple(keys) or tuple(sorted(set(settings.values) & secret_keys()))
+    wanted = tuple(keys) or tuple(sorted(set(settings.values) & secret_keys() | {HMAC_KEY}))
     macs: dict[str, dict[str, str]] = {}
     for key in wanted:
-        if key not in secret_keys():
+        if key not in secret_keys() | {HMAC_KEY}:
             raise OperationError(f"{key} is no secret of the matrix")
-        value = _value(settings, key)
+        value = hmac_key if key == HMAC_KEY else _value(settings, key)
         if not value:
             raise OperationError(
                 f"{key} is not set: python -m operations set {key} --stack {workspace.stack}"
             )
-        mac = fingerprint(hmac_key, value)
+        mac = key_fingerprint(value) if key == HMAC_KEY else fingerprint(hmac_key, value)
         record = settings.rotation.get(key)
-        if record is None or record.hmac != mac or iso_date(record.date) is None:
+        dated = iso_date(record.date) if record else None
+        if record is None or record.hmac != mac or dated is None or dated > today + timedelta(days=1):
             macs[key] = {"date": today.isoformat(), "hmac": mac}
     if macs:
         workspace.rewrite(lambda config: _record(config, macs))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from plan.gate import gate_plan
 from plan.settings import Settings
-from plan.web import web_plan
+from plan.web import names, web_plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,7 @@ def adoptables(settings: Settings) -> tuple[Adoptable, ...]:
     if web.custom_environment:
         custom = web.custom_environment
         found.append(Adoptable(name=custom.name, kind="Vercel environment", label=custom.environment))
+    found.append(Adoptable(name=names("edge-config"), kind="Vercel Edge Config", label=web.edge_config_name))
     found += [Adoptable(name=d.name, kind="Vercel domain", label=d.domain) for d in web.domains]
     for env in gate.environments:
         place = f"{env.rule.repository}:{env.rule.name}"

@@ -10,7 +10,7 @@ import shlex
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -24,17 +24,21 @@ from plan.protection import repositories
 from plan.settings import FIELDS, PLACEHOLDER, Loaded, Problem, Settings, Sibling
 from plan.supabase_keys import read_key
 from plan.variables import (
+    HMAC_KEY,
     MATRIX,
     PREVIEW_PREFIX,
     Class,
     Need,
     Row,
     Source,
+    Store,
+    assignments,
     fingerprint,
+    key_fingerprint,
     row_of,
     secret_keys,
 )
-from plan.web import PROJECT_SETTINGS
+from plan.web import PROJECT_SETTINGS, VARIABLES_LIMIT
 
 WARN_DAYS: Final = 75
 DUE_DAYS: Final = 90  # plan §3: rotation at least every 90 days
@@ -88,6 +92,7 @@ def check(loaded: Loaded, today: date, environment: Mapping[str, str] = MappingP
         if rule is _records and "rotation" in loaded.broken:
             continue  # one unreadable record, and every secret would look as if it had none
         problems += [p for p in rule(settings) if p.key not in loaded.broken]
+    problems += _future(settings, today)
     problems += _overriding(environment)
     warnings = [*_ages(settings, today), *_notes(settings)]
     return Report(stack=settings.stack, problems=tuple(dict.fromkeys(problems)), warnings=tuple(warnings))
@@ -294,7 +299,15 @@ def _records(settings: Settings) -> Iterator[Problem]:
                 "was changed without its date (the HMAC beside it is of another value)",
                 stamp,
             )
-    for key in sorted(set(settings.rotation) - secret_keys()):
+    if len(hmac_key) >= KEY_LENGTH and HMAC_KEY in settings.encrypted:
+        record = settings.rotation.get(HMAC_KEY)
+        if record is None or record.hmac != key_fingerprint(hmac_key):
+            yield Problem(
+                HMAC_KEY,
+                "was set without the record by which two stacks see that they use the same one",
+                f"python -m operations stamp {HMAC_KEY} --stack {settings.stack}",
+            )
+    for key in sorted(set(settings.rotation) - secret_keys() - {HMAC_KEY}):
         yield Problem(
             f"rotation.{key}", "is a record of no secret of the matrix", _remove(settings, f"rotation.{key}")
         )
@@ -309,12 +322,32 @@ def _overlaps(settings: Settings) -> Iterator[Problem]:
             yield Problem(row.key, f"equals {row.previous_of}, so no old value is kept", finish)
 
 
+def _future(settings: Settings, today: date) -> Iterator[Problem]:
+    """A date ahead of time would never come due. A day's grace: it is tomorrow somewhere."""
+    for key, record in sorted(settings.rotation.items()):
+        rotated = iso_date(record.date)
+        if rotated and rotated > today + timedelta(days=1) and key in settings.values:
+            yield Problem(
+                key,
+                f"has the rotation date {record.date}, which is still to come, so it would never be due",
+                f"python -m operations stamp {key} --stack {settings.stack}",
+            )
+
+
 def _shared_secrets(settings: Settings) -> Iterator[Problem]:
     """Plan §3: a value of its own for each environment. Seen by HMAC, without decrypting the other stack."""
     hmac_key = settings.fingerprint_key.get_secret_value()
     if not hmac_key:
         return
     for sibling in settings.siblings:
+        other_key = (sibling.hmacs or {}).get(HMAC_KEY)
+        if other_key and other_key != key_fingerprint(hmac_key):
+            yield Problem(
+                HMAC_KEY,
+                f"is not the one of stack `{sibling.stack}`, so a secret that both share would not be seen; "
+                "set the same value in both",
+                _set(settings, HMAC_KEY),
+            )
         theirs = {mac: key for key, mac in (sibling.hmacs or {}).items()}
         for key in sorted(set(settings.values) & secret_keys()):
             other = theirs.get(fingerprint(hmac_key, settings.values[key].get_secret_value()))
@@ -357,8 +390,9 @@ def _notes(settings: Settings) -> Iterator[str]:
             "create publishable and secret keys"
         )
     for sibling in settings.siblings:
-        if sibling.hmacs is None:
-            yield f"not checked: whether a secret equals one of stack `{sibling.stack}` (no HMACs there)"
+        if HMAC_KEY not in (sibling.hmacs or {}):
+            lacks = "no HMACs there" if sibling.hmacs is None else f"no record of its {HMAC_KEY} there"
+            yield f"not checked: whether a secret equals one of stack `{sibling.stack}` ({lacks})"
     if settings.vercel_target == "production" and not settings.monitor_host:
         yield (
             "no monitor is declared: nobody is told when the site or the socket server is down (plan §2.3); "
@@ -387,6 +421,26 @@ def iso_date(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
+
+
+# --- what Vercel takes -------------------------------------------------------------------------------
+
+
+def _variable_sizes(settings: Settings) -> Iterator[Problem]:
+    """Names and values together, per deployment. What was made by hand comes on top (`operations adopt`)."""
+    sizes: dict[str, dict[str, int]] = {}
+    for assignment in assignments(settings, Store.VERCEL):
+        key, value = assignment.row.key, assignment.value or ""
+        sizes.setdefault(assignment.environment, {})[key] = len(key.encode()) + len(value.encode())
+    for environment, of in sizes.items():
+        if (total := sum(of.values())) > VARIABLES_LIMIT:
+            largest = max(of, key=lambda key: of[key])
+            yield Problem(
+                largest,
+                f"is the largest variable of {environment}, which come to {total:,} bytes together; "
+                f"Vercel takes {VARIABLES_LIMIT:,} bytes of names and values",
+                _set(settings, largest),
+            )
 
 
 # --- isolation between stacks ------------------------------------------------------------------------
@@ -809,6 +863,7 @@ _RULES: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _records,
     _overlaps,
     _shared_secrets,
+    _variable_sizes,
     _isolation,
     _shapes,
     _delivery,

@@ -297,6 +297,15 @@ def fingerprint(key: str, value: str) -> str:
     return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()[:32]
 
 
+# Key of the stack file that holds the HMACs' own key, and of its record among those of the secrets.
+HMAC_KEY: Final = "fingerprintKey"
+
+
+def key_fingerprint(key: str) -> str:
+    """HMAC of a constant: equal in two stacks exactly if both use the same key."""
+    return fingerprint(key, HMAC_KEY)
+
+
 def fingerprint_all(key: str, values: Mapping[str, str] | Iterable[tuple[str, str]]) -> str:
     """One fingerprint of many named values, whatever their order: changes when any of them does."""
     pairs = sorted(values.items() if isinstance(values, Mapping) else values)

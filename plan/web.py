@@ -11,6 +11,8 @@ from plan.settings import Settings
 from plan.variables import Assignment, Class, Store, assignments, fingerprint_all
 
 WEB: Final = "web"  # logical name of the component
+# Bytes of all names and values of one deployment: https://vercel.com/docs/environment-variables
+VARIABLES_LIMIT: Final = 64 * 1024
 FEATURES: Final = ("battle",)  # kill switches: a key of the stack file each, "on" or "off"
 
 # Settings of the project that a stack file may state under `vercelProject`, with the type each must have.
@@ -141,6 +143,7 @@ class WebPlan:
     scope: Scope
     fingerprint: str
     edge_config_name: str
+    edge_config_adopt: str | None
     features: dict[str, str]
     retention: str | None
 
@@ -200,6 +203,7 @@ def web_plan(settings: Settings) -> WebPlan:
             [(v.key, v.value) for v in variables if v.environment == settings.environment and v.value],
         ),
         edge_config_name=edge_config_name(settings.stack),
+        edge_config_adopt=adopt.get(names("edge-config")),
         features={feature: getattr(settings, feature) for feature in FEATURES},
         retention=settings.deployment_retention or None,
     )

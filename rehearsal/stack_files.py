@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 
 from plan.settings import PROJECT
-from plan.variables import MATRIX, Class, Need, fingerprint, secret_keys
+from plan.variables import HMAC_KEY, MATRIX, Class, Need, fingerprint, key_fingerprint, secret_keys
 from rehearsal import demo
 from rehearsal.receiver import addresses
 
@@ -61,7 +61,9 @@ def render(stack: str, today: date, fingerprint_key: str) -> StackValues:
         key: {"date": today.isoformat(), "hmac": fingerprint(fingerprint_key, value)}
         for key, value in values.items()
     }
-    return StackValues(config=config, secrets={**values, "fingerprintKey": fingerprint_key})
+    mark = {"date": today.isoformat(), "hmac": key_fingerprint(fingerprint_key)}
+    config["rotation"][HMAC_KEY] = mark
+    return StackValues(config=config, secrets={**values, HMAC_KEY: fingerprint_key})
 
 
 def _shared() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from operations import adopt
 from operations.accounts import GitHubAccount, Json, VercelAccount
 from operations.adopt import Adoption, Deletion, Split
 from operations.workspace import OperationError, Workspace
-from plan.web import PROJECT_SETTINGS
+from plan.web import PROJECT_SETTINGS, VARIABLES_LIMIT
 from rehearsal import demo
 from tests.builders import TODAY, StackFile, production, staging
 
@@ -26,7 +26,9 @@ class Vercel(VercelAccount):
         variables: list[Json] | None = None,
         domains: list[str] | None = None,
         environments: dict[str, str] | None = None,
+        edge_configs: dict[str, str] | None = None,
     ) -> None:
+        self.live_edge_configs = edge_configs or {}
         self.live_project = {"id": demo.VERCEL_PROJECT_ID, **(project or {})}
         self.live_variables = variables or []
         self.live_domains = domains or []
@@ -44,6 +46,9 @@ class Vercel(VercelAccount):
 
     def custom_environments(self) -> list[Json]:
         return [{"slug": slug, "id": id} for slug, id in self.live_environments.items()]
+
+    def edge_config(self, name: str) -> str | None:
+        return self.live_edge_configs.get(name)
 
     def set_targets(self, variable: str, targets: list[str]) -> None:
         self.done.append(("set_targets", variable, targets))
@@ -272,7 +277,24 @@ def test_the_custom_environment_is_adopted_by_its_slug() -> None:
     assert found.ids == {"web-environment-staging": f"{PLACE}/staging"}
 
 
+def test_an_edge_config_left_by_a_lost_create_is_adopted_by_its_id() -> None:
+    found = inspect(staging(), Vercel(edge_configs={"paintshare-staging": "ecfg_1", "other": "ecfg_2"}))
+    assert found.ids == {"web-edge-config": f"{demo.VERCEL_TEAM_ID}/ecfg_1"}
+
+
+def test_an_edge_config_of_the_state_is_left_alone() -> None:
+    vercel = Vercel(edge_configs={"paintshare-staging": "ecfg_1"})
+    assert inspect(staging(), vercel, None, "web-edge-config").ids == {}
+
+
 # --- variables ---------------------------------------------------------------------------------------
+
+
+def test_variables_made_by_hand_that_leave_no_room_are_named() -> None:
+    huge = variable("HUGE") | {"value": "x" * VARIABLES_LIMIT}
+    with pytest.raises(OperationError, match=r"production come to .* made by hand \(HUGE\).*65,536"):
+        inspect(production(), Vercel(variables=[huge]))
+    inspect(production(), Vercel(variables=[huge | {"target": ["development"]}]))
 
 
 def test_a_public_variable_is_adopted_by_its_id() -> None:

@@ -9,7 +9,7 @@ import yaml
 from operations import secrets
 from operations.workspace import OperationError, Workspace
 from plan import preflight
-from plan.variables import fingerprint
+from plan.variables import fingerprint, key_fingerprint
 from tests.builders import TODAY
 from tests.operations.conftest import FINGERPRINT_KEY, STACK_FILE
 
@@ -76,13 +76,14 @@ def test_a_new_fingerprint_key_renews_each_hmac_and_keeps_each_date(workspace: W
     new = "another fingerprint key of more than 32 characters"
     secrets.set_secret(workspace, "fingerprintKey", new, LATER)
     expected = {"date": TODAY.isoformat(), "hmac": fingerprint(new, "one")}
-    assert records(workspace) == {"SENTRY_DSN": expected}
+    own = {"date": LATER.isoformat(), "hmac": key_fingerprint(new)}
+    assert records(workspace) == {"SENTRY_DSN": expected, "fingerprintKey": own}
 
 
 def test_a_stamp_dates_what_was_set_by_hand_and_nothing_else(workspace: Workspace) -> None:
     secrets.set_secret(workspace, "SENTRY_DSN", "one", TODAY)
     workspace.rewrite(lambda _: None, secrets={"WATCHDOG_URL": "by hand"})
-    assert secrets.stamp(workspace, (), LATER) == ("WATCHDOG_URL",)
+    assert secrets.stamp(workspace, (), LATER) == ("WATCHDOG_URL", "fingerprintKey")
     assert records(workspace)["SENTRY_DSN"]["date"] == TODAY.isoformat()
     assert records(workspace)["WATCHDOG_URL"] == {
         "date": LATER.isoformat(),
@@ -91,14 +92,14 @@ def test_a_stamp_dates_what_was_set_by_hand_and_nothing_else(workspace: Workspac
     assert secrets.stamp(workspace, (), LATER) == ()
 
 
-@pytest.mark.parametrize("date", ["2.3.2026", "2026-03-02 00:00:00 +0000 UTC"])
+@pytest.mark.parametrize("date", ["2.3.2026", "2026-03-02 00:00:00 +0000 UTC", "2126-03-02"])
 def test_a_stamp_mends_a_date_that_is_none(workspace: Workspace, date: str) -> None:
     # The second is what the engine makes of a date that somebody wrote without quotes.
     secrets.set_secret(workspace, "SENTRY_DSN", "one", TODAY)
     mac = records(workspace)["SENTRY_DSN"]["hmac"]
     wrong = {"SENTRY_DSN": {"date": date, "hmac": mac}}
     workspace.rewrite(lambda config: config.update({"paintshare:rotation": wrong}))
-    assert secrets.stamp(workspace, (), LATER) == ("SENTRY_DSN",)
+    assert secrets.stamp(workspace, ["SENTRY_DSN"], LATER) == ("SENTRY_DSN",)
     assert records(workspace)["SENTRY_DSN"] == {"date": LATER.isoformat(), "hmac": mac}
 
 
@@ -118,3 +119,10 @@ def test_what_cannot_be_stamped_is_said_and_changes_nothing(
 def test_what_was_set_passes_preflights_record_check(workspace: Workspace) -> None:
     secrets.set_secret(workspace, "SENTRY_DSN", "one", TODAY)
     assert not [p for p in preflight.check(workspace.load(), TODAY).problems if p.key == "SENTRY_DSN"]
+
+
+def test_the_key_of_the_hmacs_is_stamped_by_a_mark_that_two_stacks_can_compare(workspace: Workspace) -> None:
+    assert secrets.stamp(workspace, ["fingerprintKey"], TODAY) == ("fingerprintKey",)
+    mark = {"date": TODAY.isoformat(), "hmac": key_fingerprint(FINGERPRINT_KEY)}
+    assert records(workspace) == {"fingerprintKey": mark}
+    assert "without the record" not in preflight.check(workspace.load(), TODAY).error_text()

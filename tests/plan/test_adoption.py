@@ -48,7 +48,7 @@ def declared(settings: Settings) -> set[str]:
     objects: list[Any] = [
         *web.variables, *web.domains, *custom, *gate.rulesets, *gate.environments, *below,
     ]  # fmt: skip
-    return {*(x.name for x in objects), *(["web-project"] if web.project else [])}
+    return {"web-edge-config", *(x.name for x in objects), *(["web-project"] if web.project else [])}
 
 
 @pytest.mark.parametrize("file", [staging(), production()], ids=lambda f: f.stack)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from operations.__main__ import app as operations
 from plan import preflight
 from plan.settings import KNOWN_KEYS, PLACEHOLDER, Problem, parse
-from plan.variables import secret_keys
+from plan.variables import key_fingerprint, secret_keys
+from plan.web import VARIABLES_LIMIT
 from rehearsal import demo
 from rehearsal.stack_files import supabase_jwt
 from tests.builders import (
@@ -106,6 +107,14 @@ def undated(file: StackFile) -> None:
 
 def misdated(file: StackFile) -> None:
     file.config["rotation"]["SENTRY_DSN"]["date"] = "2.3.2026"
+
+
+def not_yet(file: StackFile) -> None:
+    file.config["rotation"]["SENTRY_DSN"]["date"] = (TODAY + timedelta(days=2)).isoformat()
+
+
+def unmarked(file: StackFile) -> None:
+    del file.config["rotation"]["fingerprintKey"]
 
 
 def foreign_record(file: StackFile) -> None:
@@ -256,6 +265,16 @@ OF_STAGING: dict[str, Mistake] = {
     ),
     "a date that is none": (
         misdated, "SENTRY_DSN", "not YYYY-MM-DD", "operations stamp SENTRY_DSN",
+    ),
+    "a date that is still to come": (
+        not_yet, "SENTRY_DSN", "would never be due", "operations stamp SENTRY_DSN",
+    ),
+    "a key of the HMACs without its mark": (
+        unmarked, "fingerprintKey", "without the record by which two stacks see", "stamp fingerprintKey",
+    ),
+    "more variables than Vercel takes": (
+        lambda f: f.set_secret("SENTRY_DSN", "x" * VARIABLES_LIMIT), "SENTRY_DSN",
+        "Vercel takes 65,536 bytes", "operations set SENTRY_DSN",
     ),
     "a record of no secret": (
         foreign_record, "rotation.webDomain", "no secret of the matrix",
@@ -676,6 +695,30 @@ def test_a_secret_of_the_other_stack_is_seen_by_its_hmac_under_any_key(theirs: s
     [found] = problems_of(file, sibling)
     assert found.key == "SENTRY_DSN"
     assert f"same secret as {theirs} of stack `production`" in found.text
+
+
+def test_two_stacks_with_different_keys_are_refused_because_a_shared_secret_would_not_be_seen() -> None:
+    file, sibling = staging(), production()
+    sibling.config["rotation"]["fingerprintKey"]["hmac"] = key_fingerprint(
+        "another key of 32 characters and more"
+    )
+    [found] = problems_of(file, sibling)
+    assert (found.key, "is not the one of stack `production`" in found.text) == ("fingerprintKey", True)
+    assert problems_of(file, production()) == []
+
+
+def test_a_sibling_whose_key_left_no_mark_is_not_checked_and_that_is_said() -> None:
+    file, sibling = staging(), production()
+    unmarked(sibling)
+    [warning] = file.check(sibling).warnings
+    assert "not checked" in warning
+    assert "no record of its fingerprintKey" in warning
+
+
+def test_the_date_of_tomorrow_is_no_future_because_it_is_tomorrow_somewhere() -> None:
+    file = staging()
+    file.config["rotation"]["SENTRY_DSN"]["date"] = (TODAY + timedelta(days=1)).isoformat()
+    assert problems_of(file) == []
 
 
 def test_preview_shares_secrets_with_staging_without_a_problem() -> None:
