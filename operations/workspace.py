@@ -228,5 +228,6 @@ def _last_words(done: subprocess.CompletedProcess[str]) -> str:
         told = json.loads(done.stdout)["diagnostics"]
     except (ValueError, KeyError, TypeError):
         return done.stderr.strip()
-    errors = [each["message"].strip() for each in told if each.get("severity") == "error"]
-    return "\n".join([*errors, done.stderr.strip()]).strip()
+    # An error of the program itself comes line by line as its standard error.
+    errors = [each["message"].rstrip() for each in told if each.get("severity") in ("error", "info#err")]
+    return "\n".join([*filter(None, errors), done.stderr.strip()]).strip()
