@@ -21,7 +21,7 @@ from plan.hosts import DockerHost, monitor_host, socket_host
 from plan.settings import PROJECT, Settings
 from plan.socket import service_name, socket_plan
 from plan.uptime import uptime_plan
-from plan.variables import PREVIEW_PREFIX, Need, Store, fingerprint, overlap_of, row_of, secret_keys
+from plan.variables import HMAC_KEY, PREVIEW_PREFIX, Need, Store, fingerprint, overlap_of, row_of, secret_keys
 from plan.web import names, web_plan
 
 State = Mapping[str, Mapping[str, Any]]  # logical name -> resource
@@ -55,7 +55,7 @@ def begin(settings: Settings, key: str, value: str, today: date) -> Rotation | N
     Raises OperationError where it is no rotation, or would lose a value that is still kept valid.
     """
     edit = secrets.record(settings, key, value, today)
-    if key == secrets.HMAC_KEY:
+    if key == HMAC_KEY:
         raise OperationError(f"{key} is in no store: python -m operations set {key} --stack {settings.stack}")
     if other := row_of(key).previous_of:
         raise OperationError(f"{key} holds an old value, it is written by the rotation of {other}")
