@@ -37,6 +37,16 @@ def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _one_engine_at_a_time(request: pytest.FixtureRequest, _shared: Path) -> Iterator[None]:
+    """Two rollouts under load at once would starve each other's tasks: a second module waits."""
+    if request.node.get_closest_marker("docker") is None:
+        yield
+        return
+    with locked(_shared / "docker.lock", lambda _: None, ""):
+        yield
+
+
 def _once(shared: Path, name: str, make: Callable[[Path], object]) -> Path:
     """`shared`/`name`, made by whoever comes first; after a failed attempt the next one tries again."""
     folder, done = shared / name, shared / f"{name}.done"

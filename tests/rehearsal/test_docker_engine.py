@@ -26,7 +26,10 @@ from rehearsal.docker_engine import DockerUnavailableError, Engine, images, pack
 from rehearsal.docker_engine import engine as engine_module
 from rehearsal.home import CLONE
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine")
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
+]
 
 ENSURE = (
     "import sys, pathlib; from rehearsal import docker_engine as d; "

@@ -25,7 +25,10 @@ from rehearsal.docker_engine.registry import Registry
 from tests.harness import RehearsalHome
 from tests.rehearsal.guarded_registry import GuardedRegistry, guarded
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine")
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
+]
 
 SERVICE = service_name("staging")
 PASSWORDS = ("the-first-password-of-the-robot", "the-second-password-of-the-robot")

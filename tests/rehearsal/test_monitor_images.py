@@ -11,7 +11,10 @@ from rehearsal import docker_engine
 from rehearsal.docker_engine import images, processes, registry
 from rehearsal.docker_engine.registry import Registry
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine")
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
+]
 
 IN_SEOUL = """\
 route: {receiver: none, routes: [{receiver: none, active_time_intervals: [hours]}]}

@@ -13,7 +13,10 @@ from rehearsal.docker_engine.images import ImageRef
 from tests.harness import RehearsalHome
 from tests.rehearsal.rollouts import PLAYERS, RATE, Rollouts, Watch, release, swarm
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine")
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
+]
 
 NEVER_HEALTHY = tuple(fault for fault in images.FAULTS if fault != "dies")
 

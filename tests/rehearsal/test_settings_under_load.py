@@ -14,7 +14,10 @@ from rehearsal.docker_engine import images
 from tests.harness import RehearsalHome
 from tests.rehearsal.rollouts import PLAYERS, RATE, Rollouts, Watch, release, swarm
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine")
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
+]
 
 SECRET = "BATTLE_PASSWORD_PEPPER"
 

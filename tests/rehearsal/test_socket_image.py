@@ -21,7 +21,10 @@ from rehearsal.docker_engine import Engine, images, processes, registry
 from rehearsal.docker_engine.clients import Clients
 from rehearsal.docker_engine.registry import Registry
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine")
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
+]
 
 RELEASE = demo.RELEASES[0]
 ORIGIN = "https://share-paint.app"

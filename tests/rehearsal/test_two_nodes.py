@@ -18,7 +18,10 @@ from rehearsal.docker_engine import Engine, processes, registry
 from tests.harness import RehearsalHome
 from tests.rehearsal.rollouts import PATIENCE, PLAYERS, RATE, Rollouts, release, swarm
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine")
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
+]
 
 
 @dataclass

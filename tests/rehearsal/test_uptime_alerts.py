@@ -26,7 +26,10 @@ from rehearsal.receiver import Message
 from tests.harness import DockerHome
 from tests.rehearsal.test_canary import forms
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine")
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
+]
 
 STACK = "production"
 PREFIX = f"paintshare-{STACK}"
