@@ -1,4 +1,4 @@
-"""Command line of the rehearsal: `python -m rehearsal env|status|reset|drift|up`.
+"""Command line of the rehearsal: `python -m rehearsal env|status|reset|drift|watch|up`.
 
 Owns arguments, questions, tables and exit codes. Imports what a command needs when it runs, so that `env`
 stays quick, and starts itself again in the clone's .venv when the Python at hand lacks the requirements.
@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     reset.add_argument("--yes", "-y", action="store_true", help="do not ask")
     drift = commands.add_parser("drift", help="change something by hand, behind the program's back")
     drift.add_argument("name", nargs="?", help="which change; without it, the list")
+    commands.add_parser("watch", help="give production a monitor, and say where its pages are")
     commands.add_parser("up", help="the whole rehearsal: adopt, preview, up, no-change checks, both stacks")
     chosen = parser.parse_args(arguments)
 
@@ -67,6 +68,10 @@ def _run(chosen: argparse.Namespace, folder: Path) -> int:
             return _reset(folder, yes=chosen.yes)
         case "drift":
             return _drift(folder, chosen.name)
+        case "watch":
+            from rehearsal import monitor_host  # noqa: PLC0415  only this command needs it
+
+            return monitor_host.watch(folder, _note)
     from rehearsal import scenario  # noqa: PLC0415  only this command needs it
 
     return scenario.run(folder)

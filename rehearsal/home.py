@@ -140,8 +140,9 @@ def remove(folder: Path = FOLDER) -> bool:
         return False
     if folder.is_symlink() or not (folder / _MARK).is_file():
         raise HomeError(f"{folder} was not made by the rehearsal; look into it and remove it by hand")
-    from rehearsal import docker_hosts  # noqa: PLC0415  slow to import, and rarely needed
+    from rehearsal import docker_hosts, outside  # noqa: PLC0415  slow to import, and rarely needed
 
+    outside.stop(folder)
     docker_hosts.stop(folder)
     shutil.rmtree(folder)
     return True

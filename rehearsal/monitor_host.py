@@ -4,15 +4,17 @@ A stack is watched once its socket server runs: probes verify certificates, and 
 makes its authority when it starts.
 """
 
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
-from rehearsal import demo, docker_hosts, outside
+from rehearsal import demo, docker_hosts, home, outside
 from rehearsal.cache import Progress
 from rehearsal.docker_engine import images
 from rehearsal.docker_engine.images import ImageRef
 from rehearsal.docker_engine.registry import Registry
-from rehearsal.home import Home
+from rehearsal.home import CLONE, Home, HomeError
 
 PORTS: Final = {"staging": (9081, 9444), "production": (9080, 9443)}  # on the monitoring host: HTTP, HTTPS
 
@@ -47,3 +49,28 @@ def keys(home: Home, stack: str, found: Mapping[str, ImageRef]) -> dict[str, Any
 def url(home: Home, stack: str) -> str:
     """Where this machine reaches the monitor: `URL/prometheus/` and `URL/alertmanager/`."""
     return f"http://{docker_hosts.engines(home.folder)[1].address}:{PORTS[stack][0]}"
+
+
+def watch(folder: Path, say: Progress) -> int:
+    """Name a monitor in production's stack file, apply it and say where it is. Returns the exit code.
+
+    Raises HomeError where the stack has no socket server yet.
+    """
+    stack = "production"
+    here = home.ensure(folder, say)
+    socket = docker_hosts.endpoint(here, stack) if docker_hosts.existing(here.folder) else None
+    if socket is None or (socket.authority and not socket.authority.exists()):
+        raise HomeError("there is nothing to watch yet: make rehearse")
+    hosts = docker_hosts.ensure(here.folder, say)
+    here.edit(stack, **keys(here, stack, stock(hosts.monitor, say)))
+    outside.ensure(here, say)
+    up = ["pulumi", "up", "--stack", stack, "--yes", "--skip-preview", "--non-interactive"]
+    done = subprocess.run(up, cwd=CLONE, env=here.env(), check=False)
+    if done.returncode == 0:
+        print(
+            f"Prometheus    {url(here, stack)}/prometheus/\n"
+            f"Alertmanager  {url(here, stack)}/alertmanager/\n"
+            f"Channels      {outside.receiver_url(here.folder)}\n"
+            f"User paintshare, password: pulumi config get MONITOR_PASSWORD --stack {stack}"
+        )
+    return done.returncode

@@ -138,11 +138,11 @@ def ensure(home: Home, progress: Progress = lambda _: None) -> None:
     if not _running(home.folder):
         progress("starting the web app's stand-in, the channels and the names of the demo")
         authority(home)
-        python = [sys.executable, "-m", "rehearsal.outside", "--home", str(home.folder)]
+        python = [sys.executable, "-m", "rehearsal.outside", str(folder)]
         environment = {**packages.environment(), "PYTHONPATH": str(CLONE)}
-        started = processes.start(python, folder / "outside.log", environment)
         ready = folder / "ready"
         ready.unlink(missing_ok=True)
+        started = processes.start(python, folder / "outside.log", environment)
         processes.wait_until(lambda: ready.exists() or started.poll() is not None, _START)
 
 
@@ -157,7 +157,8 @@ def receiver_url(folder: Path) -> str:
 
 
 def _running(folder: Path) -> list[int]:
-    return processes.find(Path(sys.executable).name, str(folder.absolute()))
+    # By a folder that no other command of the rehearsal has among its arguments.
+    return processes.find(Path(sys.executable).name, str(folder.absolute() / _FOLDER))
 
 
 def _names(home: Home) -> dict[str, str]:
@@ -226,10 +227,10 @@ def answer(query: bytes, known: Callable[[str], str | None]) -> bytes:
 
 
 def main() -> None:
-    """`python -m rehearsal.outside --home FOLDER`: serve until the process is ended."""
+    """`python -m rehearsal.outside HOME/outside`: serve until the process is ended."""
     options = argparse.ArgumentParser(prog="rehearsal.outside")
-    options.add_argument("--home", type=Path, required=True)
-    folder: Path = options.parse_args().home
+    options.add_argument("folder", type=Path)
+    folder: Path = options.parse_args().folder.parent
     from rehearsal import engine  # noqa: PLC0415  slow, and of no use to an import of this module
 
     with Outside(Home(folder, engine.ensure())):
