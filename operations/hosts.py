@@ -24,6 +24,7 @@ from plan.hosts import DockerHost, registry
 
 TIMEOUT: Final = 20.0  # seconds for one answer of a host
 ROLLOUT: Final = 600.0  # seconds until a rollout is given up on; the provider's own limit is half of it
+SETTLE: Final = 30.0  # seconds for the tasks of a release that failed to end
 _POLL: Final = 1.0
 
 _IMAGE: Final = re.compile(r"(?P<name>[^@]+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
@@ -259,6 +260,16 @@ class Host:
             if time.monotonic() >= deadline:
                 raise OperationError(f"it did not settle within {patience:.0f} s. {running.text}")
             time.sleep(_POLL)
+
+    def settle(self, name: str, patience: float = SETTLE) -> Running | None:
+        """The service once all its tasks are of one image; after `patience` seconds as it is by then.
+
+        Swarm calls a rollback completed a moment before the last task of what failed has ended.
+        """
+        deadline = time.monotonic() + patience
+        while (running := self.service(name)) and not running.settled and time.monotonic() < deadline:
+            time.sleep(_POLL)
+        return running
 
     def reasons(self, name: str, image: Image) -> list[str]:
         """Why the newest tasks of this image ended, in Docker's words; at most two."""

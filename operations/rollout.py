@@ -90,12 +90,12 @@ class Rollout:
         with hosts.connected(self._access) as host:
             running = host.await_end(wanted.service)
             if running.update not in ("completed", ""):
-                raise OperationError(_failure(host, wanted, running))
+                raise OperationError(_failure(host, wanted, host.settle(wanted.service)))
 
     def _explain(self, wanted: Wanted) -> str:
         try:
             with hosts.connected(self._access) as host:
-                return _failure(host, wanted, host.service(wanted.service))
+                return _failure(host, wanted, host.settle(wanted.service))
         except OperationError as error:
             return f"{wanted.called} failed, and what serves cannot be asked: {error}"
 
