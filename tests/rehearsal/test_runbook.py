@@ -41,7 +41,7 @@ COMMANDS: Final[dict[str, Run]] = {
     "pulumi config get previousRelease --stack production": Run(says=demo.RELEASES[0]),
     # a rotation
     "python -m operations set KEY --stack S": Run(stdin="https://new@sentry.example/7", says="is set"),
-    "pulumi preview --stack S": Run(says="[secret]"),
+    "pulumi preview --stack S": Run(says="to replace"),
     "python -m operations up --stack S": Run(says="updated"),
     "python -m operations stamp KEY --stack S": Run(says="every record fits"),
     "python -m operations stamp fingerprintKey --stack S": Run(says="every record fits"),
