@@ -83,7 +83,7 @@ def test_the_users_own_passphrase_and_tokens_do_not_reach_a_command(
     monkeypatch.setenv("VERCEL_API_TOKEN", "vercel-token-of-a-person")
     shown = rehearsal_home.run("env").ok().stdout
     assert "of-a-person" not in shown
-    assert rehearsal_home.config("staging", "SLACK_WEBHOOK_URL").startswith("https://")
+    assert rehearsal_home.config("staging", "SLACK_WEBHOOK_URL").startswith("http://hooks.example:")
 
 
 def test_a_provider_plugin_on_the_users_path_is_not_used(
