@@ -1,0 +1,128 @@
+"""Promote, roll back and rotate on the real engine, each verified in the account of the services."""
+
+import subprocess
+import sys
+from typing import Any
+
+from rehearsal import demo
+from rehearsal.docker_engine import processes
+from rehearsal.home import CLONE
+from rehearsal.standin import seeds, vercel
+from tests.harness import TIMEOUT, RehearsalHome
+from tests.rehearsal.test_course import dirty, log
+
+OLD, NOW, NEXT, _ = demo.RELEASES
+
+
+def push(home: RehearsalHome, sha: str) -> None:
+    """A push to develop: staging follows it."""
+    account = home.account("vercel")
+    with account.transaction():
+        vercel.push(account, seeds.REPOSITORY, "develop", sha)
+
+
+def served(home: RehearsalHome, domain: str = demo.PRODUCTION_DOMAIN) -> dict[str, Any]:
+    account = home.account("vercel")
+    alias = account.get("alias", domain)
+    assert alias is not None
+    return account.get("deployment", alias["deploymentId"]) or {}
+
+
+def unmonitored(home: RehearsalHome) -> None:
+    home.edit("production", promoteUnmonitored=True)
+    home.operations("up", "--stack", "production", "--yes").ok()
+
+
+def test_a_release_goes_from_staging_to_production_and_back_and_every_command_may_be_repeated(
+    applied_home: RehearsalHome,
+) -> None:
+    unmonitored(applied_home)
+    push(applied_home, NEXT)
+    before = log(applied_home)
+    for _ in range(2):
+        applied_home.operations("promote", "--stack", "production", "--yes").ok()
+        assert served(applied_home)["sha"] == NEXT
+        assert applied_home.config("production", "previousRelease") == NOW
+    builds = set(applied_home.account("vercel").dump()["deployment"])
+    for _ in range(2):
+        applied_home.operations("rollback", "--stack", "production", "--yes").ok()
+        assert served(applied_home)["sha"] == NOW
+        assert applied_home.config("production", "previousRelease") == NEXT
+    assert set(applied_home.account("vercel").dump()["deployment"]) == builds  # nothing was built
+
+    refused = applied_home.operations("promote", "--stack", "production", "--yes").failed()
+    assert f"{NEXT[:7]} of web was rolled back" in refused.text
+    assert len(log(applied_home)) == len(before) + 2
+    assert dirty(applied_home, "production") == ""
+    applied_home.pulumi("preview", "-s", "production", "--expect-no-changes").ok()
+
+
+def test_a_promotion_is_refused_with_all_its_reasons_and_nothing_is_touched(
+    applied_home: RehearsalHome,
+) -> None:
+    push(applied_home, NEXT)
+    github = applied_home.account("github")
+    with github.transaction():
+        [(id, run)] = [found for found in github.find("checkRun", sha=NEXT) if found[1]["name"] == "build"]
+        github.put("checkRun", id, {**run, "conclusion": "failure"})
+        commit = github.get("commit", f"{demo.APP_REPOSITORY}:{NEXT}") or {}
+        migration = {"filename": "supabase/migrations/9.sql", "status": "added", "patch": "+drop table a;"}
+        github.put("commit", f"{demo.APP_REPOSITORY}:{NEXT}", {**commit, "files": [migration]})
+    applied_home.edit("production", NEXT_PUBLIC_SENTRY_DSN=None, SENTRY_DSN=None)
+    before, calls = log(applied_home), len(applied_home.account("vercel").calls())
+    refused = applied_home.operations(
+        "promote", "--stack", "production", "--release", demo.RELEASES[3], "--yes"
+    ).failed()
+
+    for reason in (
+        f"{demo.RELEASES[3][:7]} was asked for",  # staging never ran it
+        "build failure",
+        "drops: drop table",
+        "stack staging has no monitor",
+        "SENTRY_DSN is missing",
+    ):
+        assert reason in refused.text
+    assert log(applied_home) == before
+    assert len(applied_home.account("vercel").calls()) == calls
+    assert served(applied_home)["sha"] == NOW
+
+
+def test_of_two_promotions_at_once_one_wins_and_the_other_says_who_holds_the_lock(
+    applied_home: RehearsalHome,
+) -> None:
+    unmonitored(applied_home)
+    push(applied_home, NEXT)
+    account = applied_home.account("vercel")
+    with account.transaction():
+        account.put("fault", "1", {"verb": "create", "kind": "Deployment", "hang": 30})
+    command = [sys.executable, "-m", "operations", "promote", "--stack", "production", "--yes"]
+    with subprocess.Popen(
+        command, env=applied_home.home.env(), cwd=CLONE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
+    ) as winner:  # fmt: skip
+        assert processes.wait_until(lambda: account.find("fault") == [], TIMEOUT)
+        loser = applied_home.operations("promote", "--stack", "production", "--yes").failed()
+        said, _ = winner.communicate(timeout=TIMEOUT)
+
+    assert winner.returncode == 0, said
+    assert "is locked by" in loser.stderr
+    assert served(applied_home)["sha"] == NEXT
+    assert dirty(applied_home, "production") == ""
+
+
+def test_the_old_pepper_stays_valid_beside_the_new_one_until_the_overlap_is_ended(
+    applied_home: RehearsalHome,
+) -> None:
+    key, kept = "BATTLE_PASSWORD_PEPPER", "BATTLE_PASSWORD_PEPPER_PREVIOUS"
+    old = applied_home.config("production", key)
+    applied_home.operations("rotate", key, "--generate", "--stack", "production", "--yes").ok()
+    built = served(applied_home)["env"]
+    assert built[key] == applied_home.config("production", key) != old
+    assert built[kept] == old
+
+    again = applied_home.operations("rotate", key, "--generate", "--stack", "production", "--yes").failed()
+    assert "--finish" in again.text
+    applied_home.operations("rotate", key, "--finish", "--stack", "production", "--yes").ok()
+    assert kept not in served(applied_home)["env"]
+    assert served(applied_home)["env"][key] == built[key]
+    applied_home.pulumi("preview", "-s", "production", "--expect-no-changes").ok()
