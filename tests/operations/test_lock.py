@@ -1,0 +1,40 @@
+"""Lock: whether the process that a lock file names still runs."""
+
+import os
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from operations.engine import Lock
+
+
+def lock(pid: int, host: str = "", since: datetime | None = None) -> Lock:
+    return Lock(
+        user="anna",
+        host=host or socket.gethostname(),
+        pid=pid,
+        since=since or datetime.now(UTC),
+        path=Path("lock.json"),
+    )
+
+
+def test_a_process_that_runs_is_alive_and_one_of_another_machine_cannot_be_asked() -> None:
+    assert lock(os.getpid()).alive is True
+    assert lock(os.getpid(), host="elsewhere").alive is None
+
+
+def test_a_killed_process_that_nobody_has_waited_for_is_gone() -> None:
+    killed = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    held = lock(killed.pid)
+    assert held.alive is True
+    killed.kill()
+    os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # it has ended; its parent does not take note
+    assert held.alive is False
+    killed.wait()
+    assert held.alive is False
+
+
+def test_another_process_that_has_the_number_by_now_is_not_the_one_that_took_the_lock() -> None:
+    assert lock(os.getpid(), since=datetime.now(UTC) - timedelta(days=30)).alive is False
