@@ -20,7 +20,7 @@ from components.web_app import WebApp, WebAppArgs, exports
 from operations import rollout_hooks
 from plan import preflight, settings
 from plan.gate import GATE, gate_plan
-from plan.hosts import monitor_host, socket_host
+from plan.hosts import MONITOR_HOST, SOCKET_HOST, monitor_host, socket_host
 from plan.socket import SOCKET, socket_plan
 from plan.traffic import TRAFFIC, traffic_plan
 from plan.uptime import AGENT, UPTIME, uptime_plan
@@ -33,8 +33,8 @@ stack = preflight.enforce(settings.load(), date.today(), os.environ)
 os.environ.pop("GITHUB_TOKEN", None)
 on_vercel = vercel.Provider("vercel", team=stack.vercel_team)
 on_github = github.Provider("github", owner=stack.github_owner)
-on_socket_host = docker_provider("socket-host", socket_host(stack))
-on_monitor_host = docker_provider("monitor-host", monitor_host(stack))
+on_socket_host = docker_provider(SOCKET_HOST, socket_host(stack))
+on_monitor_host = docker_provider(MONITOR_HOST, monitor_host(stack))
 
 web = WebApp(WEB, WebAppArgs(plan=web_plan(stack)), pulumi.ResourceOptions(providers=[on_vercel]))
 gate = DeploymentGate(

@@ -6,12 +6,16 @@ fine-grained token, so for one of those only what it may read is proven.
 """
 
 import re
+import ssl
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import requests
 
@@ -26,7 +30,7 @@ from plan.settings import Loaded, Settings
 from plan.socket import prefix, socket_plan
 
 REQUIREMENTS: Final = Path(__file__).resolve().parent.parent / "requirements.txt"
-EXPIRY: Final = timedelta(days=7)  # a token that ends sooner is a finding
+EXPIRY: Final = timedelta(days=7)  # a token or certificate that ends sooner is a finding
 _GONE: Final = (401, 403, 404)
 _ROLES: Final = ("OWNER", "MEMBER")  # of a Vercel team: others may not write variables of production
 
@@ -308,6 +312,9 @@ def _permissions(api: Api, settings: Settings, name: str) -> Iterator[Check]:
     names = [e["name"] for e in listed.json().get("environments", [])] if listed.ok else []
     if mine := next((n for n in names if n.casefold() == settings.environment), None):
         paths["Environments"] = f"/repos/{name}/environments/{mine}/secrets"
+    if name.endswith(f"/{settings.app_repository}"):  # what a promotion judges the release by
+        paths["Checks"] = f"/repos/{name}/commits/{settings.branch}/check-runs"
+        paths["Issues"] = f"/repos/{name}/issues"
     for permission, path in paths.items():
         answer = listed if permission == "Actions" else api.ask(path)
         refused = answer.status_code == requests.codes.forbidden and not _upgrade(answer)
@@ -315,8 +322,15 @@ def _permissions(api: Api, settings: Settings, name: str) -> Iterator[Check]:
         yield Check(
             what=f"the token may read what {permission} of {name} covers",
             fault=f"GitHub refuses it{f' and asks for {asked}' if asked else ''}" if refused else "",
-            fix=f"give the token {permission} on {name}, read and write",
+            fix=_CHECKS if permission == "Checks" else f"give the token {permission} on {name}",
         )
+
+
+# github.com/orgs/community/discussions/179545
+_CHECKS: Final = (
+    "GitHub offers Checks to no fine-grained token: on a private repository use the token of a GitHub App, "
+    "or a classic one with the scope repo"
+)
 
 
 def _upgrade(answer: requests.Response) -> bool:
@@ -391,18 +405,49 @@ def _reviewers(api: Api, settings: Settings, renew: str) -> Iterator[Check]:
 # --- Docker hosts ----------------------------------------------------------------------------------------
 
 
-def docker(settings: Settings) -> Iterator[Check]:
-    """Each host: reachable, manager of a swarm, with memory and ports left, and able to pull the images."""
-    named = {"socketHost": socket_host(settings)}
-    if settings.monitor_host:
-        named["monitorHost"] = monitor_host(settings)
-    for key, access in named.items():
+def docker(settings: Settings, now: datetime) -> Iterator[Check]:
+    """Each host: certificates, reachable, manager of a swarm, memory and ports left, able to pull images."""
+    for key, access in _hosts(settings).items():
+        yield from _certificates(settings, key, access, now)
         try:
             with hosts.connected(access, manager=False) as host:
                 yield Check(what=f"{key} {access.address} answers")
                 yield from _docker_host(settings, key, host)
         except OperationError as error:
             yield Check(what=f"{key} {access.address} answers", fault=_last(error), fix=_way_to(access))
+
+
+def _hosts(settings: Settings) -> dict[str, DockerHost]:
+    """By the key of the stack file that names them."""
+    found = {"socketHost": socket_host(settings)}
+    return {**found, "monitorHost": monitor_host(settings)} if settings.monitor_host else found
+
+
+def _certificates(settings: Settings, key: str, access: DockerHost, now: datetime) -> Iterator[Check]:
+    """How long TLS with a `tcp://` host will work: its engine refuses the client the day after."""
+    texts = {"Certificate": access.certificate, "Ca": access.ca} if access.key else {}
+    secret = {"socketHost": "SOCKET_HOST_KEY", "monitorHost": "MONITOR_HOST_KEY"}[key]
+    for name, text in texts.items():
+        what = f"{key}{name} is valid for a while"
+        fix = f"issue a new one: pulumi config set {key}{name} --stack {settings.stack} < NEW.pem"
+        if name == "Certificate":
+            fix += f"; its key: python -m operations set {secret} --stack {settings.stack} < KEY.pem"
+        try:
+            yield Check(what=what, fault=_expiry(_end(text), now), fix=fix)
+        except FileNotFoundError:
+            yield Check(what=what, skipped="openssl is not installed here")
+        except ValueError:
+            yield Check(what=what, fault="it is no certificate in PEM", fix=fix)
+
+
+def _end(certificate: str) -> datetime:
+    """When a certificate ends, by `openssl x509`: Python's own ssl reads none but a peer's."""
+    done = subprocess.run(
+        ["openssl", "x509", "-noout", "-enddate"],
+        input=certificate, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said = done.stdout.strip().removeprefix("notAfter=")
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(said), UTC)
 
 
 def _way_to(access: DockerHost) -> str:
@@ -461,7 +506,7 @@ def _image(host: Host, role: str, reference: str) -> Check:
 
 
 def dns(settings: Settings, resolve: Resolve) -> Iterator[Check]:
-    """Every domain of the stack has an address."""
+    """Every domain of the stack has an address; that of a Docker host leads there."""
     named = [("webDomain", settings.web_domain), ("socketDomain", settings.socket_domain)]
     named += [(f"redirectDomains[{i}]", domain) for i, domain in enumerate(settings.redirect_domains)]
     if settings.monitor_host:
@@ -473,6 +518,42 @@ def dns(settings: Settings, resolve: Resolve) -> Iterator[Check]:
             fault="" if resolve(domain) else "DNS knows none",
             fix=f"at the domain's DNS: a record for {domain} that leads to {where.get(key, 'Vercel')}",
         )
+    for key, access in _hosts(settings).items():
+        name = key.replace("Host", "Domain")
+        yield from _leads(name, dict(named)[name], key, access, resolve)
+
+
+def _leads(name: str, domain: str, key: str, access: DockerHost, resolve: Resolve) -> Iterator[Check]:
+    """Whether a domain has an address of the host that the stack file names. Nothing is said of a domain
+    without one, which is a finding already.
+    """
+    there, host = set(resolve(domain)), urlsplit(access.address).hostname
+    if not there:
+        return
+    what = f"{name} {domain} leads to {key}"
+    if host is None:
+        yield Check(what=what, skipped=f"{access.address} is this machine's own")
+        return
+    addresses = set(_literal(host) or resolve(host))
+    inside = all(ip_address(each).is_private for each in addresses)
+    if not addresses:
+        yield Check(what=what, skipped=f"DNS does not know {host}, which may be a name of ~/.ssh/config")
+    elif inside and not any(ip_address(each).is_private for each in there):
+        yield Check(what=what, skipped=f"{host} is reached by an address of its own network")
+    else:
+        fault = f"it leads to {', '.join(sorted(there))}, {host} is {', '.join(sorted(addresses))}"
+        yield Check(
+            what=what,
+            fault="" if there & addresses else fault,
+            fix=f"at the domain's DNS: a record for {domain} with {sorted(addresses)[0]}, or mend {key}",
+        )
+
+
+def _literal(host: str) -> list[str]:
+    try:
+        return [str(ip_address(host))]
+    except ValueError:
+        return []
 
 
 def _expiry(until: datetime | None, now: datetime) -> str:
@@ -507,7 +588,7 @@ def examine(
         lambda: stack_file(loaded, now.date()),
         lambda: vercel(settings, env.get("VERCEL_API_TOKEN"), vercel_url, now),
         lambda: github(settings, env.get("GITHUB_TOKEN"), github_url, now),
-        lambda: docker(settings),
+        lambda: docker(settings, now),
         lambda: dns(settings, resolve),
     )
     for part in parts:

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from operations import unseen
+from operations import unseen, unseen_hosts
 from operations.accounts import GitHubAccount, Json, VercelAccount
 from operations.engine import Engine, Listener
 from operations.unseen import Finding, name_of
 from operations.workspace import OperationError, Workspace
+from plan.hosts import DockerHost
 
 _QUIET: Final = frozenset({"same", "read", "refresh"})
 _SECRET: Final = "[secret]"  # noqa: S105  what the engine prints in place of one
@@ -59,13 +60,26 @@ class _Change:
     paths: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
 
-def inspect(workspace: Workspace, vercel: VercelAccount, github: GitHubAccount) -> Drift:
-    """Compare everything of the stack that can be compared. What cannot be is listed as `unchecked`."""
+def inspect(
+    workspace: Workspace, vercel: VercelAccount, github: GitHubAccount, hosts: Mapping[str, DockerHost]
+) -> Drift:
+    """Compare everything of the stack that can be compared. What cannot be is listed as `unchecked`.
+
+    `hosts`: the Docker hosts by the logical name of their provider (`plan.hosts.docker_hosts`).
+    """
     state = list(workspace.state().values())
-    hidden = unseen.inspect(state, vercel, github)
-    unchecked = list(hidden.unchecked)
+    hidden, on_hosts = (
+        unseen.inspect(state, vercel, github),
+        unseen_hosts.inspect(state, hosts, workspace.stack),
+    )
+    told = [*hidden.findings, *on_hosts.findings]
+    unchecked = [*hidden.unchecked, *on_hosts.unchecked]
     seen, pending, failures = _refresh(workspace, state)
     unchecked += failures
+    for finding in told:
+        if finding.covers and (change := seen.get(finding.urn)):
+            change.removed = False
+            change.paths = {p: v for p, v in change.paths.items() if not p.startswith(finding.covers)}
     for urn in hidden.unreadable_bypass & seen.keys():
         # To a token that may not read them, declared bypass actors look as if somebody had removed them.
         seen[urn].paths = {p: v for p, v in seen[urn].paths.items() if not p.startswith("bypassActors")}
@@ -77,7 +91,7 @@ def inspect(workspace: Workspace, vercel: VercelAccount, github: GitHubAccount) 
     ]
     return Drift(
         stack=workspace.stack,
-        findings=_merged(findings, hidden.findings),
+        findings=_merged(findings, told),
         unchecked=tuple(unchecked),
         pending=pending,
     )
@@ -91,10 +105,11 @@ def mend(
 ) -> None:
     """Write the declared values again, of these findings and nothing else.
 
-    What a refresh cannot see is first written into the state (as a refresh would, if it could), so that the
-    engine updates the object in place: a replacement would take a protected environment down, and delete a
-    secret after writing it anew. Killed in between, the next `up` does the rest.
+    What is really there is read into the state first, and what no refresh sees is written into it, so that
+    the engine updates the object in place: a replacement would take a protected environment down, and delete
+    a secret after writing it anew. Killed in between, the next `up` does the rest.
     """
+    engine = Engine(workspace)
     targets: list[str] = []
     notes: dict[str, Mapping[str, Any]] = {}
     for finding in findings:
@@ -104,10 +119,12 @@ def mend(
         targets.append(finding.urn)
         if finding.note is not None:
             notes[finding.urn] = finding.note
+    if not targets:
+        return
+    engine.refresh(targets)
     if notes:
         workspace.note(notes)
-    if targets:
-        Engine(workspace).up("Mend what was changed by hand", targets, refresh=True, listener=listener)
+    engine.up("Mend what was changed by hand", targets, listener=listener)
 
 
 def _merged(seen: list[Finding], hidden: list[Finding]) -> tuple[Finding, ...]:

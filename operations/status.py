@@ -13,6 +13,7 @@ from operations import drift as drifts
 from operations import monitor, promote, serving
 from operations.accounts import GitHubAccount, VercelAccount
 from operations.workspace import OperationError, Workspace
+from plan.hosts import docker_hosts
 from plan.preflight import DUE_DAYS, WARN_DAYS, iso_date
 from plan.settings import Settings
 from plan.variables import MATRIX, PREVIEW_PREFIX, Need, Row, Source, environments, value_of
@@ -120,7 +121,7 @@ def stack_status(
         socket=ask(socket) if settings.socket_release else "not declared",
         healthy=health,
         alerts=alerts,
-        drift=ask(lambda: _drift(workspace, vercel, github)) if drift else "not asked",
+        drift=ask(lambda: _drift(workspace, settings, vercel, github)) if drift else "not asked",
         battle=settings.battle,
         good=not bad,
     )
@@ -156,8 +157,8 @@ def _named(release: promote.Release) -> str:
     return ", ".join(parts)
 
 
-def _drift(workspace: Workspace, vercel: VercelAccount, github: GitHubAccount) -> str:
-    found = drifts.inspect(workspace, vercel, github)
+def _drift(workspace: Workspace, settings: Settings, vercel: VercelAccount, github: GitHubAccount) -> str:
+    found = drifts.inspect(workspace, vercel, github, docker_hosts(settings))
     text = f"{len(found.findings)} changed by hand" if found.findings else "none"
     if found.unchecked:
         text += f", {len(found.unchecked)} not checked"

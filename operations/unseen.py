@@ -31,7 +31,8 @@ class Finding:
     """One change by hand. `keep` says how to keep it instead of taking it back.
 
     `note` is what a refresh would have written into the state if it could see; `policy` (repository,
-    environment, id) is an object that nobody declared.
+    environment, id) is an object that nobody declared. `covers`: property paths, by their beginning, of which
+    a refresh would only say the same again.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Finding:
     keep: str = ""
     note: Mapping[str, Any] | None = None
     policy: tuple[str, str, int] | None = None
+    covers: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -94,6 +96,7 @@ _WHERE: Final = {
     "RepositoryEnvironment": "GitHub environment {repository}:{environment}",
     "RepositoryEnvironmentDeploymentPolicy": "GitHub deployment policy {repository}:{environment}:{pattern}",
     "RepositoryRuleset": "GitHub ruleset {repository}:{name}",
+    "Service": "Docker service {name}",
 }
 
 

@@ -20,6 +20,10 @@ OVERRIDING: Final = (
     "DOCKER_KEY_MATERIAL",
 )
 
+# Logical names of the providers; what is declared on a host names its provider in the state.
+SOCKET_HOST: Final = "socket-host"
+MONITOR_HOST: Final = "monitor-host"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
@@ -64,6 +68,11 @@ def monitor_host(settings: Settings) -> DockerHost:
         certificate=settings.monitor_host_certificate,
         key=_secret(settings, "MONITOR_HOST_KEY"),
     )
+
+
+def docker_hosts(settings: Settings) -> dict[str, DockerHost]:
+    """The hosts of the stack by the logical name of their provider."""
+    return {SOCKET_HOST: socket_host(settings), MONITOR_HOST: monitor_host(settings)}
 
 
 def registry(image: str) -> str:

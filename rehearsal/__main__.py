@@ -175,21 +175,23 @@ def _reset(folder: Path, *, yes: bool) -> int:
 
 
 def _drift(folder: Path, name: str | None) -> int:
-    from rehearsal.standin.drift import DRIFTS  # noqa: PLC0415
+    from rehearsal.host_drift import HOST_DRIFTS, HostDrift  # noqa: PLC0415  slow to import
+    from rehearsal.standin.drift import DRIFTS, Drift  # noqa: PLC0415
 
+    every: dict[str, Drift | HostDrift] = {**DRIFTS, **HOST_DRIFTS}
     if name is None:
-        width = max(len(name) for name in DRIFTS)
-        for known, drift in DRIFTS.items():
+        width = max(len(name) for name in every)
+        for known, drift in every.items():
             unseen = "" if drift.seen else "  (not seen by a refresh: no plugin reads it)"
             print(f"{known:{width}}  {drift.description}{unseen}")
         return 0
-    if name not in DRIFTS:
-        print(f"error: no drift is named {name!r}. Known: {', '.join(DRIFTS)}", file=sys.stderr)
+    if name not in every:
+        print(f"error: no drift is named {name!r}. Known: {', '.join(every)}", file=sys.stderr)
         return 2
     from rehearsal import home  # noqa: PLC0415
 
     here = home.ensure(folder, _note)
-    drift = DRIFTS[name]
+    drift = every[name]
     try:
         drift.apply(here.account)
     except LookupError as error:

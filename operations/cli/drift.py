@@ -1,16 +1,26 @@
 """`drift`: what was changed by hand, and taking it back."""
 
 import json
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from operations import drift as drifts
-from operations.accounts import GitHubAccount, VercelAccount
-from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, err, out
+from operations.cli.console import (
+    Rehearsal,
+    Stack,
+    Yes,
+    accounts_of,
+    err,
+    github_account,
+    out,
+    vercel_account,
+)
 from operations.cli.course import Progress, confirm
 from operations.engine import Engine
 from operations.workspace import OperationError
+from plan.hosts import docker_hosts
 
 DRIFTED = 3  # exit code; 1 is an error or something not checked, 2 a wrong command line
 
@@ -30,14 +40,10 @@ def drift(
     """
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, github_url):
         settings = workspace.load().settings
-        vercel = VercelAccount(
-            workspace.env.get("VERCEL_API_TOKEN"),
-            settings.vercel_team,
-            settings.vercel_project_id,
-            vercel_url,
-        )
-        github = GitHubAccount(workspace.env.get("GITHUB_TOKEN"), settings.github_owner, github_url)
-        found = drifts.inspect(workspace, vercel, github)
+        vercel = vercel_account(workspace, vercel_url, settings)
+        github = github_account(workspace, github_url, settings)
+        look = partial(drifts.inspect, workspace, vercel, github, docker_hosts(settings))
+        found = look()
         if mend:
             chosen = [f for f in found.findings if f.name in mend]
             if unknown := sorted(set(mend) - {f.name for f in chosen}):
@@ -49,7 +55,7 @@ def drift(
             confirm("Write what was applied again?", yes=yes)
             with Progress() as progress:
                 drifts.mend(workspace, github, chosen, progress)
-            found = drifts.inspect(workspace, vercel, github)
+            found = look()
             if left := [f.where for f in found.findings if f.name in mend]:
                 raise OperationError(f"written, and it differs again: {', '.join(left)}")
             out.print(f"Mended: {', '.join(mend)}.", markup=False)

@@ -70,6 +70,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve()
 
+    def do_PUT(self) -> None:
+        self._serve()
+
     def do_PATCH(self) -> None:
         self._serve()
 
@@ -109,11 +112,11 @@ class _Handler(BaseHTTPRequestHandler):
             token = account.get("token", "current") or {}
         finally:
             account.close()
-        permission = _permission(path)
+        needed = "; ".join(f"{permission}=read" for permission in _needed("github", path))
         named = {
             "X-OAuth-Scopes": token.get("scopes"),
             "github-authentication-token-expiration": token.get("expires"),
-            "X-Accepted-GitHub-Permissions": f"{permission}=read" if permission and status == 403 else None,
+            "X-Accepted-GitHub-Permissions": needed if status == 403 else None,
         }
         return {name: value for name, value in named.items() if value}
 
@@ -132,9 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
             if method == self.command and match:
                 account = Account(self.path_of_account, "vercel" if service == "edge-config" else service)
                 try:
-                    if service == "github" and _permission(path) in _lacking(account):
-                        message = "Resource not accessible by personal access token"
-                        raise ServiceError(403, "forbidden", message)
+                    needed = _needed(service, path)
+                    if needed and set(needed) <= set(_lacking(account)):
+                        raise ServiceError(403, "forbidden", _REFUSALS[service])
                     with account.transaction():
                         return handler(account, query, body, *map(unquote, match.groups()))
                 finally:
@@ -563,17 +566,38 @@ def _get_domain_config(account: Account, query: Query, _: Any, domain: str) -> A
 
 # --- GitHub ---------------------------------------------------------------------------------------
 
-# What a fine-grained token needs to read it (REST, permissions required for fine-grained tokens).
-_NEEDED: Final = (
-    (r"/repos/[^/]+/[^/]+/actions/permissions", "administration"),
-    (r"/repos/[^/]+/[^/]+/environments(/[^/]+)?", "actions"),
-    (r"/repos/[^/]+/[^/]+/environments/[^/]+/(secrets|variables)", "environments"),
-    (r"/orgs/[^/]+/teams/[^/]+", "members"),
+# What a fine-grained token or an app needs to read it, any one of them (REST, permissions required for
+# fine-grained tokens). Metadata, which every token has, is enough for the rest.
+_NEEDED: Final = tuple(
+    (re.compile(rf"/repos/[^/]+/[^/]+{pattern}"), needed)
+    for pattern, needed in (
+        (r"/actions/permissions", ("administration",)),
+        (r"/environments(/[^/]+)?(/deployment-branch-policies)?", ("actions",)),
+        (r"/environments/[^/]+/deployment-branch-policies/[^/]+", ("administration",)),
+        (r"/environments/[^/]+/(secrets|variables)", ("environments",)),
+        (r"/actions/workflows/[^/]+/runs", ("actions",)),
+        (r"/commits/[^/]+/check-runs", ("checks",)),
+        (r"/commits/[^/]+/pulls", ("pull_requests",)),
+        (r"/compare/.+", ("contents",)),
+        (r"/issues(/\d+)?", ("issues",)),
+        (r"/issues/(\d+/comments|comments/\d+)", ("issues", "pull_requests")),
+    )
 )
+PERMISSIONS: Final = frozenset(each for _, needed in _NEEDED for each in needed)
+_OF_ORGANIZATION: Final = re.compile(r"/orgs/[^/]+/teams/[^/]+")
+_REFUSALS: Final = {
+    "github": "Resource not accessible by personal access token",
+    "vercel": "Not authorized",
+}
 
 
-def _permission(path: str) -> str | None:
-    return next((name for pattern, name in _NEEDED if re.fullmatch(pattern, path)), None)
+def _needed(service: str, path: str) -> tuple[str, ...]:
+    """Of which permissions the token must have one; none where every token may."""
+    if service == "vercel":  # a token of one project does not reach what belongs to the team
+        return ("edge-config",) if re.match(r"/v\d+/edge-config\b", path) else ()
+    if _OF_ORGANIZATION.fullmatch(path):
+        return ("members",)
+    return next((needed for pattern, needed in _NEEDED if pattern.fullmatch(path)), ())
 
 
 def _lacking(account: Account) -> list[str]:
@@ -821,6 +845,13 @@ def _text(body: Any, name: str, longest: int, default: str | None = None) -> str
     return value
 
 
+def _labels(body: Any) -> list[str]:
+    labels = body.get("labels", [])
+    if not isinstance(labels, list):
+        raise ServiceError(422, "validation_failed", "Validation Failed: labels is no list")
+    return [str(label) for label in labels]
+
+
 def _issue(account: Account, owner: str, name: str, number: str) -> Document:
     _repository(account, owner, name)
     found = account.get("issue", f"{name}#{number}")
@@ -869,7 +900,7 @@ def _post_issue(account: Account, _: Query, body: Any, owner: str, name: str) ->
         "title": _text(body, "title", _LONGEST_TITLE),
         "body": _text(body, "body", _LONGEST_BODY, ""),
         "state": "open",
-        "labels": [str(label) for label in body.get("labels", [])],
+        "labels": _labels(body),
         "user": _BOT,
         "pullRequest": False,
     }

@@ -3,7 +3,10 @@
 Accounts are the stand-ins' REST APIs, the Docker host is a real engine, Pulumi the real one.
 """
 
+import ast
 import os
+import re
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -30,10 +33,21 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 APP, INFRA = demo.APP_REPOSITORY, demo.INFRA_REPOSITORY
 
 
+SEEN: set[str] = set()
+"""`what` of every finding that some test of this module has produced."""
+
+
+def found_in(checks: Iterator[Check]) -> list[Check]:
+    """The findings; every one has a fix."""
+    found = faults(list(checks))
+    assert all(each.fix for each in found)
+    SEEN.update(each.what for each in found)
+    return found
+
+
 def only(checks: Iterator[Check]) -> Check:
-    """The one finding; every one has a fix."""
-    [found] = faults(list(checks))
-    assert found.fix
+    """The one finding."""
+    [found] = found_in(checks)
     return found
 
 
@@ -149,6 +163,9 @@ VERCEL: dict[str, tuple[Fault, str, str, str]] = {
         _of_file(vercelProjectName="paint"), "is paint", "called share-paint",
         "config set vercelProjectName share-paint",
     ),
+    "a token of one project": (
+        _of_vercel("token", "current", lacks=["edge-config"]), "Edge Config", "too narrow", "scope: the team",
+    ),
     "no room for a custom environment": (
         _of_vercel("team", TEAM, plan="hobby"), "room for the custom environment staging", "it allows 0",
         "config set vercelTarget branch",
@@ -204,37 +221,36 @@ GITHUB: dict[str, tuple[Fault, str, str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", VERCEL)
-def test_a_fault_of_vercel_is_found_with_its_fix(accounts: Accounts, name: str) -> None:
-    fault, what, why, fix = VERCEL[name]
-    file = staging()
-    fault(accounts, file)
-    found = only(accounts.vercel(file))
+FAULTS = [(Accounts.vercel, staging, fault) for fault in VERCEL.values()]
+FAULTS += [(Accounts.github, production, fault) for fault in GITHUB.values()]
+
+
+@pytest.mark.parametrize(("ask", "file", "fault"), FAULTS, ids=[*VERCEL, *GITHUB])
+def test_a_fault_of_an_account_is_found_with_its_fix(
+    accounts: Accounts,
+    ask: Callable[[Accounts, StackFile], Iterator[Check]],
+    file: Callable[[], StackFile],
+    fault: tuple[Fault, str, str, str],
+) -> None:
+    """The account and the stack file as they were are the mended state: nothing is found there."""
+    make, what, why, fix = fault
+    stated = file()
+    make(accounts, stated)
+    found = only(ask(accounts, stated))
     assert what in found.what
     assert why in found.fault
     assert fix in found.fix
 
 
-@pytest.mark.parametrize("name", GITHUB)
-def test_a_fault_of_github_is_found_with_its_fix(accounts: Accounts, name: str) -> None:
-    fault, what, why, fix = GITHUB[name]
-    file = production()
-    fault(accounts, file)
-    found = only(accounts.github(file))
-    assert what in found.what
-    assert why in found.fault
-    assert fix in found.fix
-
-
-@pytest.mark.parametrize("permission", ["administration", "actions", "environments"])
-def test_a_permission_that_the_token_lacks_is_named_for_each_repository(
+@pytest.mark.parametrize("permission", ["administration", "actions", "environments", "checks", "issues"])
+def test_a_permission_that_the_token_lacks_is_named_for_each_repository_that_needs_it(
     accounts: Accounts, permission: str
 ) -> None:
     for repository in (APP, INFRA):
         accounts.change("github", "environment", f"{repository}:x", repository=repository, name="production")
     accounts.change("github", "token", "current", lacks=[permission])
-    found = faults(list(accounts.github(production())))
-    assert len(found) == 2
+    found = found_in(accounts.github(production()))
+    assert len(found) == (1 if permission in ("checks", "issues") else 2)  # of the app's alone
     for each in found:
         assert f"asks for {permission}=read" in each.fault
         assert permission.capitalize() in each.fix
@@ -280,6 +296,49 @@ def test_a_domain_without_an_address_is_found(accounts: Accounts, key: str, doma
     found = only(checks())
     assert found.what == f"{key} {domain} has an address"
     assert domain in found.fix
+
+
+@pytest.mark.parametrize(
+    ("host", "addresses", "told"),
+    [
+        ("ssh://ops@host.example:22", ["93.184.216.34"], "fault"),
+        ("tcp://93.184.216.34:2376", [], "fault"),
+        ("ssh://ops@host.example", [dns.ADDRESS, "93.184.216.34"], ""),
+        ("ssh://ops@alias", [], "may be a name of ~/.ssh/config"),
+        ("unix:///run/docker.sock", [], "is this machine's own"),
+    ],
+)
+def test_the_domain_of_a_docker_host_has_to_lead_to_it(
+    accounts: Accounts, host: str, addresses: list[str], told: str
+) -> None:
+    domain = "socket.share-paint.app"
+    accounts.change("vercel", "dns", "host.example", addresses=addresses)
+    settings = production(socketHost=host, socketHostCa="x", socketHostCertificate="x").settings()
+
+    def checks() -> Iterator[Check]:
+        return doctor.dns(settings, lambda name: dns.addresses(accounts.path, name))
+
+    if told == "fault":
+        found = only(checks())
+        assert found.what == f"socketDomain {domain} leads to socketHost"
+        assert found.fault.startswith(f"it leads to {dns.ADDRESS}, ")
+        assert f"a record for {domain} with 93.184.216.34" in found.fix
+        accounts.change("vercel", "dns", domain, addresses=["93.184.216.34"])
+    listed = list(checks())
+    assert faults(listed) == []
+    assert [told in check.skipped for check in listed if check.skipped] == (
+        [True] if "~" in told or "own" in told else []
+    )
+
+
+def test_a_host_in_a_network_of_its_own_is_not_compared(accounts: Accounts) -> None:
+    accounts.change("vercel", "dns", "socket.share-paint.app", addresses=["93.184.216.34"])
+    settings = production(socketHost="tcp://10.0.0.7:2376").settings()
+    checks = list(doctor.dns(settings, lambda name: dns.addresses(accounts.path, name)))
+    assert faults(checks) == []
+    assert [c.skipped for c in checks if c.skipped] == [
+        "10.0.0.7 is reached by an address of its own network"
+    ]
 
 
 def test_a_stack_file_that_preflight_refuses_is_found_and_one_not_compared_yet_is_not() -> None:
@@ -353,6 +412,16 @@ def test_faults_of_the_backend_are_found(module_home: RehearsalHome, tmp_path: P
     assert "PULUMI_CONFIG_PASSPHRASE_FILE" in found.fix
 
 
+def test_services_that_do_not_answer_are_found_and_the_rest_is_still_checked(
+    module_home: RehearsalHome,
+) -> None:
+    nowhere = "http://127.0.0.1:9"
+    checks = doctor.examine(_workspace(module_home), nowhere, nowhere, lambda _: [dns.ADDRESS], NOW)
+    found = [check for check in found_in(checks) if check.what == "it answers"]
+    assert len(found) == 2
+    assert "network" in found[0].fix
+
+
 # --- Docker hosts ----------------------------------------------------------------------------------------
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine")
@@ -377,7 +446,7 @@ def deployed(hub: Registry) -> dict[str, Any]:
 
 def _docker(deployed: dict[str, Any], **changes: Any) -> Iterator[Check]:
     settings: Settings = staging(**{**deployed, **changes}).settings()
-    return doctor.docker(settings)
+    return doctor.docker(settings, NOW)
 
 
 @root
@@ -427,6 +496,37 @@ def test_faults_of_a_docker_host_are_found(hub: Registry, deployed: dict[str, An
         assert only(_docker(deployed)).fix == "on that host: docker swarm init"
 
 
+def _certificate(folder: Path, days: int) -> str:
+    made = folder / f"{days}.pem"
+    subject = ["-subj", "/CN=client", "-keyout", str(folder / "key.pem"), "-out", str(made)]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days), *subject]
+    subprocess.run(command, check=True, capture_output=True)
+    return made.read_text()
+
+
+def test_a_certificate_of_a_docker_host_that_ends_soon_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long, short = (_certificate(tmp_path, days) for days in (30, 3))
+
+    def checks(key: str, ca: str, certificate: str) -> list[Check]:
+        file = production(**{key: "tcp://127.0.0.1:9", f"{key}Ca": ca, f"{key}Certificate": certificate})
+        file.set_secret("SOCKET_HOST_KEY" if key == "socketHost" else "MONITOR_HOST_KEY", "a key")
+        listed = doctor.docker(file.settings(), datetime.now(UTC))
+        return [check for check in listed if "valid" in check.what]
+
+    for key in ("socketHost", "monitorHost"):
+        assert [faults([check]) for check in checks(key, long, long)] == [[], []]
+        found = only(iter(checks(key, long, short)))
+        assert (found.what, found.fault[:9]) == (f"{key}Certificate is valid for a while", "it ends on")
+        assert f"pulumi config set {key}Certificate --stack production" in found.fix
+        assert "_HOST_KEY --stack production" in found.fix
+        assert only(iter(checks(key, short, long))).what == f"{key}Ca is valid for a while"
+    assert only(iter(checks("socketHost", long, "no PEM"))).fault == "it is no certificate in PEM"
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert {check.skipped for check in checks("socketHost", long, short)} == {"openssl is not installed here"}
+
+
 # --- the command -----------------------------------------------------------------------------------------
 
 
@@ -443,3 +543,45 @@ def test_the_command_ends_with_1_and_the_number_of_findings(docker_home: DockerH
     assert done.stdout.endswith("2 findings\n")
     for secret in (demo.VERCEL_TOKEN, demo.GITHUB_TOKEN):
         assert secret not in done.text
+
+
+# --- the list of findings --------------------------------------------------------------------------------
+
+
+def _templates() -> set[str]:
+    """`what` of every check that can be a finding, as a pattern: any text for what is filled in."""
+
+    def pattern(node: ast.expr) -> str:
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        return "".join(re.escape(str(p.value)) if isinstance(p, ast.Constant) else ".+" for p in parts)
+
+    def assigned(function: ast.FunctionDef) -> Iterator[ast.expr]:
+        """What a variable `what` is set to."""
+        for node in ast.walk(function):
+            if isinstance(node, ast.Assign):
+                target, value = node.targets[0], node.value
+                if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+                    target, value = target.elts[0], value.elts[0]
+                if ast.unparse(target) == "what":
+                    yield value
+
+    found = set()
+    for function in ast.walk(ast.parse(Path(doctor.__file__).read_text())):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for call in (n for n in ast.walk(function) if isinstance(n, ast.Call)):
+            given = {each.arg: each.value for each in call.keywords}
+            if ast.unparse(call.func) == "Check" and "fault" in given:
+                what = given["what"]
+                found |= {pattern(n) for n in (assigned(function) if isinstance(what, ast.Name) else [what])}
+    return found
+
+
+def test_every_finding_of_doctor_has_been_produced_above(request: pytest.FixtureRequest) -> None:
+    """Looks at what the tests of this module saw, where all of them were chosen."""
+    here = {item.name for item in request.session.items if item.path == request.path}
+    templates = _templates()
+    assert len(templates) > 25
+    if "test_the_command_ends_with_1_and_the_number_of_findings" in here and len(here) > 60:
+        unseen = {each for each in templates if not any(re.fullmatch(each, what) for what in SEEN)}
+        assert unseen == set()

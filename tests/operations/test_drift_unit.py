@@ -132,7 +132,7 @@ def update(of: Json, **paths: tuple[Any, Any]) -> Json:
 def found(
     github: GitHub | None = None, vercel: Vercel | None = None, stack: Stack | None = None
 ) -> drift.Drift:
-    return drift.inspect(stack or Stack(STATE), vercel or Vercel(), github or GitHub())
+    return drift.inspect(stack or Stack(STATE), vercel or Vercel(), github or GitHub(), {})
 
 
 def told(drifted: drift.Drift) -> Mapping[str, str]:

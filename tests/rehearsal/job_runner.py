@@ -8,7 +8,7 @@ GitHub environment alone, tokens may write where the job's permissions say so. A
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from plan.delivery import Kind, environments, names
 from plan.protection import RECORD_BRANCH
 from rehearsal import demo
 from rehearsal.cache import cache
+from rehearsal.standin.api import PERMISSIONS
 from tests.builders import production, staging
 from tests.harness import TIMEOUT, RehearsalHome
 from tests.workflows import ACTIONS, ROOT, Job, Json, evaluate, jobs, resolve
@@ -123,6 +124,7 @@ class Runner:
         contexts = self._contexts(job, event, needs or {}, environment)
         if "if" in job.body and not evaluate(job.body["if"], contexts):
             return done
+        self._limit_tokens(job)
         machine = {k: v for k, v in self.home.home.variables().items() if k not in ACCESS}
         machine |= {
             "HOME": str(scratch), "XDG_CACHE_HOME": str(cache("engine").parent.parent), "NO_COLOR": "1",
@@ -157,6 +159,13 @@ class Runner:
         summary.unlink(missing_ok=True)
         return done
 
+    def _limit_tokens(self, job: Job) -> None:
+        """GitHub refuses what neither the job's own token nor the app's was given."""
+        own = {name.replace("-", "_") for name in job.body["permissions"]}
+        lacks = sorted(PERMISSIONS - own - set(_app(job)))
+        account = self.home.account("github")
+        account.put("token", "current", {**(account.get("token", "current") or {}), "lacks": lacks})
+
     def _contexts(self, job: Job, event: Json, needs: Json, environment: bool) -> Json:
         role = _ROLES.get(job.environment) if environment else None
         held = {
@@ -180,7 +189,9 @@ class Runner:
                 "token": _token(own if ours == REPOSITORY else ["read"]),
             },
             "steps": {
-                "app": {"outputs": {"token": _token(_app(job)) if secrets.get("APP_PRIVATE_KEY") else ""}}
+                "app": {
+                    "outputs": {"token": _token(_app(job).values()) if secrets.get("APP_PRIVATE_KEY") else ""}
+                }
             },
             "needs": needs,
             "matrix": job.matrix,
@@ -198,11 +209,16 @@ class Runner:
                 yield step
 
 
-def _app(job: Job) -> list[str]:
-    """Levels that the job's own token of the release app is asked for."""
+def _app(job: Job) -> dict[str, str]:
+    """What the job's own token of the release app is asked for: permission and level."""
     given = [step.get("with") or {} for step in job.steps if step.get("id") == "app"]
-    return [str(level) for each in given for name, level in each.items() if name.startswith("permission-")]
+    return {
+        name.removeprefix("permission-").replace("-", "_"): str(level)
+        for each in given
+        for name, level in each.items()
+        if name.startswith("permission-")
+    }
 
 
-def _token(levels: list[str]) -> str:
+def _token(levels: Iterable[str]) -> str:
     return demo.GITHUB_TOKEN if "write" in levels else demo.GITHUB_READ_TOKEN

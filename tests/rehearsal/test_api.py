@@ -498,3 +498,156 @@ def test_github_lists_are_paged_with_a_link_to_the_next(client: Client) -> None:
         pages += 1
     assert (pages, len(seen), len(set(seen))) == (2, 31, 31)
     assert len(client.github(f"{REPOSITORY}/actions/variables", per_page="100")[1]["variables"]) == 31
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+KNOWN, UNKNOWN = demo.RELEASES[0], "f" * 40
+ISSUES, COMMENTS = f"{REPOSITORY}/issues", f"{REPOSITORY}/issues/comments"
+POLICIES = f"{REPOSITORY}/environments/Production/deployment-branch-policies"
+LONG = "x" * 65_537
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", f"{REPOSITORY}/commits/{UNKNOWN}/check-runs", None, 422),
+        ("GET", f"{REPOSITORY}/commits/{UNKNOWN}/pulls", None, 422),
+        ("GET", f"{REPOSITORY}/compare/{KNOWN}...{UNKNOWN}", None, 404),
+        ("GET", f"{REPOSITORY}/compare/{UNKNOWN}...{KNOWN}", None, 404),
+        ("GET", f"{REPOSITORY}/actions/workflows/none.yml/runs", None, 404),
+        ("GET", f"{REPOSITORY}/rulesets/999", None, 404),
+        ("GET", "/orgs/other", None, 404),
+        ("GET", f"/repos/other/{demo.APP_REPOSITORY}/actions/permissions", None, 404),
+        ("GET", f"/repos/other/{demo.APP_REPOSITORY}/issues", None, 404),
+        ("POST", ISSUES, {}, 422),
+        ("POST", ISSUES, {"title": " "}, 422),
+        ("POST", ISSUES, {"title": "t" * 257}, 422),
+        ("POST", ISSUES, {"title": "t", "body": LONG}, 422),
+        ("POST", ISSUES, {"title": "t", "labels": "drift"}, 422),
+        ("PATCH", f"{ISSUES}/7", {"state": "solved"}, 422),
+        ("PATCH", f"{ISSUES}/7", {"body": LONG}, 422),
+        ("PATCH", f"{ISSUES}/999", {"state": "closed"}, 404),
+        ("GET", f"{ISSUES}/999/comments", None, 404),
+        ("POST", f"{ISSUES}/999/comments", {"body": "b"}, 404),
+        ("POST", f"{ISSUES}/7/comments", {}, 422),
+        ("POST", f"{ISSUES}/7/comments", {"body": LONG}, 422),
+        ("PATCH", f"{COMMENTS}/999", {"body": "b"}, 404),
+        ("PATCH", f"{COMMENTS}/500", {"body": ""}, 422),
+        ("DELETE", f"{COMMENTS}/999", None, 404),
+        ("DELETE", f"{POLICIES}/999", None, 404),
+        ("DELETE", f"{REPOSITORY}/environments/Preview/deployment-branch-policies/77", None, 404),
+        ("PUT", f"{ISSUES}/7", {"state": "closed"}, 404),  # no such methods
+        ("POST", f"{REPOSITORY}/commits/{KNOWN}/check-runs", {"name": "build"}, 404),
+        ("DELETE", f"{ISSUES}/7", None, 404),
+    ],
+)  # fmt: skip
+def test_github_refuses_what_is_missing_too_long_unknown_or_no_method(
+    client: Client, method: str, path: str, body: object, status: int
+) -> None:
+    account = client.account("github")
+    app = {"repository": demo.APP_REPOSITORY}
+    user = {"login": "mina", "type": "User"}
+    issue = {**app, "number": 7, "title": "t", "body": "", "state": "open", "labels": [], "user": user}
+    account.put("issue", f"{demo.APP_REPOSITORY}#7", {**issue, "pullRequest": False})
+    account.put("comment", "500", {**app, "issue": 7, "body": "b", "user": user})
+    account.put("policy", "77", {**app, "environment": "Production", "type": "branch", "name": "main"})
+    before = account.dump()
+    answer = client.call(method, client.api.github_url + path, body, demo.GITHUB_TOKEN)
+    assert (answer[0], account.dump()) == (status, before), answer[1]
+    account.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "needed"),
+    [
+        (f"{REPOSITORY}/actions/permissions", "administration"),
+        (f"{REPOSITORY}/environments", "actions"),
+        (POLICIES, "actions"),
+        (f"{REPOSITORY}/environments/Production/secrets", "environments"),
+        (f"{REPOSITORY}/actions/workflows/migrate.yml/runs", "actions"),
+        (f"{REPOSITORY}/commits/{KNOWN}/check-runs", "checks"),
+        (f"{REPOSITORY}/commits/{KNOWN}/pulls", "pull_requests"),
+        (f"{REPOSITORY}/compare/{KNOWN}...{KNOWN}", "contents"),
+        (ISSUES, "issues"),
+        (f"{ISSUES}/7/comments", "issues; pull_requests"),
+        (f"/orgs/{demo.GITHUB_OWNER}/teams/{demo.REVIEWER_TEAM['team']}", "members"),
+    ],
+)
+def test_a_token_without_the_permission_is_refused_and_told_which_one(
+    client: Client, path: str, needed: str
+) -> None:
+    account = client.account("github")
+    account.put("token", "current", {"lacks": needed.split("; ")})
+    account.close()
+    status, answer, headers = client.call("GET", client.api.github_url + path, token=demo.GITHUB_TOKEN)
+    assert (status, answer["message"]) == (403, "Resource not accessible by personal access token")
+    told = headers["X-Accepted-GitHub-Permissions"]
+    assert told == "; ".join(f"{each}=read" for each in needed.split("; "))
+
+
+def test_a_token_that_only_reads_writes_nothing(client: Client) -> None:
+    for method, path, body in (
+        ("POST", ISSUES, {"title": "t"}),
+        ("POST", f"{ISSUES}/7/comments", {"body": "b"}),
+        ("PATCH", f"{ISSUES}/7", {"state": "closed"}),
+        ("DELETE", f"{POLICIES}/77", None),
+    ):
+        status, answer, _ = client.call(method, client.api.github_url + path, body, demo.GITHUB_READ_TOKEN)
+        assert (status, answer["message"]) == (403, "Resource not accessible by integration")
+    assert client.call("GET", client.api.github_url + ISSUES, token=demo.GITHUB_READ_TOKEN)[0] == 200
+
+
+GOOD = {"operation": "upsert", "key": "new", "value": "1"}
+ITEMS = "/v1/edge-config/ecfg_1/items"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("PATCH", "/v1/edge-config/ecfg_other/items", {"items": []}, 404),
+        ("PATCH", "/v1/edge-config/ecfg_foreign/items", {"items": []}, 404),
+        ("PATCH", ITEMS, {}, 400),
+        ("PATCH", ITEMS, {"items": [{"operation": "create", "key": "battle", "value": "on"}]}, 409),
+        ("PATCH", ITEMS, {"items": [{"operation": "update", "key": "other", "value": "on"}]}, 404),
+        ("PATCH", ITEMS, {"items": [{"operation": "delete", "key": "other"}]}, 404),
+        ("PATCH", ITEMS, {"items": [{"operation": "set", "key": "battle", "value": "on"}]}, 400),
+        ("PATCH", ITEMS, {"items": [{"operation": "upsert", "key": "a b", "value": "on"}]}, 400),
+        ("PATCH", ITEMS, {"items": [{"operation": "upsert", "key": "battle"}]}, 400),
+        ("PATCH", ITEMS, {"items": [GOOD, {"operation": "set", "key": "x"}]}, 400),  # all or none
+        ("PUT", ITEMS, {"items": []}, 404),
+        ("DELETE", f"/v4/aliases/{demo.PRODUCTION_DOMAIN}", None, 404),
+        ("POST", "/v13/deployments", {"name": "x"}, 404),
+        ("POST", f"/v10/projects/other/promote/{seeds.VARIABLES['NEXT_PUBLIC_APP_URL']}", None, 404),
+        ("GET", "/v2/teams/other", None, 404),
+    ],
+)  # fmt: skip
+def test_vercel_refuses_what_is_missing_unknown_or_no_method(
+    client: Client, method: str, path: str, body: object, status: int
+) -> None:
+    account = client.account()
+    times = {"createdAt": 1, "updatedAt": 1}
+    account.put("edgeConfig", "ecfg_1", {"name": "one", "teamId": demo.VERCEL_TEAM_ID, **times})
+    account.put("edgeConfig", "ecfg_foreign", {"name": "two", "teamId": "team_other", **times})
+    item = {"edgeConfigId": "ecfg_1", "key": "battle", "value": "on", "updatedAt": 1}
+    account.put("edgeConfigItem", "ecfg_1/battle", item)
+    before = account.dump()
+    answer = client.vercel(path, body, method=method)
+    assert (answer[0], account.dump()) == (status, before), answer[1]
+    account.close()
+
+
+def test_a_reader_of_an_edge_config_needs_the_token_of_just_this_one(client: Client) -> None:
+    account = client.account()
+    account.put("edgeConfigToken", "t", {"edgeConfigId": "ecfg_1", "token": "right"})
+    item = {"edgeConfigId": "ecfg_1", "key": "battle", "value": "on", "updatedAt": 1}
+    account.put("edgeConfigItem", "ecfg_1/battle", item)
+    account.close()
+
+    def ask(path: str) -> int:
+        return client.call("GET", client.api.edge_config_url + path)[0]
+
+    assert ask("/ecfg_1/item/battle?token=right") == 200
+    assert [ask(f"/ecfg_1/item/battle{query}") for query in ("", "?token=wrong")] == [401, 401]
+    assert ask("/ecfg_2/item/battle?token=right") == 401
+    assert ask("/ecfg_1/item/other?token=right") == 404
