@@ -80,12 +80,12 @@ def where(resource: Json) -> str:
     of = {**(resource.get("inputs") or {}), **(resource.get("outputs") or {})}
     of["pattern"] = of.get("branchPattern") or of.get("tagPattern")
     of["scope"] = name.removeprefix(f"web-variable-{of.get('key')}-")
-    if kind in _WHERE:
-        return _WHERE[kind].format_map(of)
+    if kind in WHERE:
+        return WHERE[kind].format_map(of)
     return f"{resource['type'].split(':')[0]} {kind} {of.get('name') or name}"
 
 
-_WHERE: Final = {
+WHERE: Final = {
     "ActionsEnvironmentSecret": "GitHub secret {repository}:{environment}:{secretName}",
     "ActionsEnvironmentVariable": "GitHub variable {repository}:{environment}:{variableName}",
     "Alias": "domain {alias}",

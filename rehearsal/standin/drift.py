@@ -110,11 +110,7 @@ def _ruleset_off(account: Account) -> None:
 
 
 def _secret_by_hand(account: Account) -> None:
-    found = account.find("secret", repository=demo.APP_REPOSITORY)
-    mine = [each for each in found if (each[1].get("environment") or "").casefold() == "production"]
-    if not mine:
-        raise LookupError("the account has no secret of production yet: apply production first")
-    id, secret = mine[0]
+    id, secret = _of_production(account, "secret")
     later = (datetime.now(UTC) + LATER).strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")
     account.put("secret", id, {**secret, "value": BY_HAND, "updated_at": later})
 
@@ -163,6 +159,24 @@ def _policy_added(account: Account) -> None:
     raise LookupError("the account has no environment production: seed it first")
 
 
+def _of_production(account: Account, kind: str, **fields: str) -> tuple[str, Document]:
+    """An object below the environment `production` of the app's repository."""
+    for id, found in account.find(kind, repository=demo.APP_REPOSITORY, **fields):
+        if (found.get("environment") or "").casefold() == "production":
+            return id, found
+    raise LookupError(f"the account has no {kind} of production yet: apply production first")
+
+
+def _github_variable(account: Account) -> None:
+    id, variable = _of_production(account, "variable", name="NEXT_PUBLIC_APP_URL")
+    account.put("variable", id, {**variable, "value": "https://edited-by-hand.example"})
+
+
+def _policy_removed(account: Account) -> None:
+    id, _ = _of_production(account, "policy", type="branch", name="main")
+    account.delete("policy", id)
+
+
 def _bypass_added(account: Account) -> None:
     found = _only(
         account, "ruleset", "ruleset of main", repository=demo.APP_REPOSITORY, name="paintshare main"
@@ -201,5 +215,7 @@ DRIFTS: Final[dict[str, Drift]] = {
     "alias-moved": Drift("an instant rollback in Vercel's dashboard", "vercel", _alias_moved),
     "kill-switch": Drift("battle switched off in Vercel's dashboard", "vercel", _kill_switch),
     "policy-added": Drift("hotfix/* may deploy to production too", "github", _policy_added, seen=False),
+    "policy-removed": Drift("main may no longer deploy to production", "github", _policy_removed),
+    "github-variable": Drift("a variable of production edited on GitHub", "github", _github_variable),
     "bypass-added": Drift("administrators may bypass the ruleset of main", "github", _bypass_added),
 }

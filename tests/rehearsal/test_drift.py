@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 
+from operations.unseen import WHERE
 from rehearsal.standin.drift import DRIFTS
 from tests.harness import RehearsalHome
 
@@ -29,6 +30,10 @@ FOUND: Final = {
     "variable-by-hand": ("production", PEPPER, "written by somebody else"),
     "alias-moved": ("production", "web-live", "applied: release 2222222222222222222222222222222222222222"),
     "kill-switch": ("production", "web-feature-battle", "is off; applied: on"),
+    "policy-removed": ("production", "gate-share-paint-policy-production-main", "was removed"),
+    "github-variable": (
+        "production", "gate-share-paint-variable-production-NEXT_PUBLIC_APP_URL", "value is https://edited",
+    ),
     "policy-added": ("production", "share-paint:production:branch:hotfix/*", "hotfix/* may deploy"),
 }  # fmt: skip
 NOTHING, DRIFTED, UNCHECKED = 0, 3, 1
@@ -42,8 +47,12 @@ def drift(home: RehearsalHome, stack: str, code: int) -> dict[str, Any]:
     return found
 
 
-def test_every_change_by_hand_of_the_accounts_is_looked_for() -> None:
+def test_every_change_by_hand_of_the_accounts_is_looked_for(module_home: RehearsalHome) -> None:
+    """And of every kind of object that `drift` has words for."""
     assert set(FOUND) == set(DRIFTS)
+    known = module_home.resources("production") | module_home.resources("staging")
+    kinds = {known[name]["type"].split(":")[-1] for _, name, _ in FOUND.values() if name in known}
+    assert kinds >= set(WHERE) - {"Service"}  # tests/rehearsal/test_host_drift.py
 
 
 @pytest.mark.parametrize("stack", ["staging", "production"])

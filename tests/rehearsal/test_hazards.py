@@ -462,6 +462,8 @@ HAZARDS: Final[dict[str, str]] = {
     "sensitive-drift-unseen": "test_a_change_by_hand_is_found_and_its_command_takes_it_back",
     "reviewers-drift-unseen": "test_a_change_by_hand_is_found_and_its_command_takes_it_back",
     "policy-drift-unseen": "test_a_change_by_hand_is_found_and_its_command_takes_it_back",
+    "checks-not-offered": "test_a_permission_that_the_token_lacks_is_named_for_each_repository_that_needs_it",
+    "digest-dropped-unseen": "test_a_change_by_hand_on_a_host_is_found_and_its_command_takes_it_back",
     "secret-drift-unseen": "test_a_change_by_hand_is_found_and_its_command_takes_it_back",
     "bypass-told-to-few": "test_who_may_bypass_is_unchecked_where_the_token_is_not_told",
     "shared-data": "test_a_mistake_gives_one_error_block_and_touches_nothing",

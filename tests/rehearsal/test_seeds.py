@@ -28,6 +28,8 @@ TYPES = {
     "Environment": "github:index/repositoryEnvironment:RepositoryEnvironment",
     "Ruleset": "github:index/repositoryRuleset:RepositoryRuleset",
     "Secret": "github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret",
+    "Setting": "github:index/actionsEnvironmentVariable:ActionsEnvironmentVariable",
+    "Policy": ("github:index/repositoryEnvironmentDeploymentPolicy:RepositoryEnvironmentDeploymentPolicy"),
 }
 
 
@@ -280,8 +282,13 @@ def declared(seeded: Seeded) -> dict[str, tuple[str, Properties, Properties]]:
             waitTimer=5,
             canAdminsBypass=False,
             preventSelfReview=True,
+            deploymentBranchPolicy={"protectedBranches": False, "customBranchPolicies": True},
         ),
         "Secret": seeded.create("Secret", **environment, secretName="TOKEN", value="ours"),
+        "Setting": seeded.create(
+            "Setting", **environment, variableName="NEXT_PUBLIC_APP_URL", value="https://a.example"
+        ),
+        "Policy": seeded.create("Policy", **environment, branchPattern="main"),
         "Ruleset": seeded.create(
             "Ruleset",
             repository=demo.APP_REPOSITORY,
@@ -323,6 +330,8 @@ EXPECTED = {  # drift: the kind it touches, and the property that a refresh show
     "alias-moved": ("Alias", "deploymentId"),
     "kill-switch": ("Item", "value"),
     "policy-added": ("Environment", None),
+    "policy-removed": ("Policy", None),
+    "github-variable": ("Setting", "value"),
     "bypass-added": ("Ruleset", "bypassActors"),
 }
 
@@ -350,7 +359,7 @@ def test_a_drift_changes_one_thing_and_a_refresh_shows_it_unless_no_plugin_reads
     assert len(changed) == (2 if name == "domain-removed" else 1), changed  # what it served goes with it
     plugin, type = seeded.plugin("Variable" if kind == "Pepper" else kind)
     found = plugin.read(type, id, state, inputs)
-    if name == "domain-removed":
+    if name in ("domain-removed", "policy-removed"):
         assert found is None
         return
     assert found is not None
@@ -363,7 +372,7 @@ def test_a_drift_changes_one_thing_and_a_refresh_shows_it_unless_no_plugin_reads
     "name",
     [
         "branch-tracking", "domain-removed", "ruleset-off", "secret-by-hand", "variable-by-hand",
-        "kill-switch", "bypass-added",
+        "kill-switch", "bypass-added", "policy-removed", "github-variable",
     ],
 )  # fmt: skip
 def test_a_drift_of_what_is_not_there_yet_says_so_and_changes_nothing(seeded: Seeded, name: str) -> None:
