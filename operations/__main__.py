@@ -47,7 +47,7 @@ app.command()(drift.drift)
 
 @app.callback()
 def main() -> None:
-    """Operate PaintShare's stacks: secrets, adoption of what exists, drift."""
+    """Operate PaintShare's stacks: releases, secrets, the kill switch, drift, adoption of what exists."""
 
 
 def run() -> None:

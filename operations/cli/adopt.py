@@ -2,10 +2,9 @@
 
 from datetime import date
 
-import typer
-
 from operations import adopt as adoption
 from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, github_account, out, vercel_account
+from operations.cli.course import confirm
 from operations.workspace import OperationError
 from plan.preflight import blocking_for_adoption
 
@@ -24,8 +23,7 @@ def adopt(stack: Stack, rehearsal: Rehearsal = False, yes: Yes = False) -> None:
         )
         found = adoption.inspect(settings, workspace.resources(), vercel, github)
         _show(found, leaving=sorted(set(settings.adopt) - set(found.ids)))
-        if not yes and not typer.confirm("Write this to the stack file?"):
-            raise typer.Exit(1)
+        confirm("Write this to the stack file?", yes=yes)
         adoption.apply(workspace, found, vercel, date.today())
         out.print(f"Written: {workspace.stack_file.name}. Next: pulumi preview --stack {stack}")
 

@@ -149,10 +149,15 @@ def _way_on(workspace: Workspace) -> str:
     )
 
 
+def tell(finding: Finding) -> None:
+    """One line for one check."""
+    marks = {True: "[green]ok[/green]  ", False: "[red]FAIL[/red]", None: "[yellow]?[/yellow]   "}
+    out.print(f"  {marks[finding.ok]}  {escape(finding.what)}: {escape(finding.text)}")
+
+
 def conclude(findings: Sequence[Finding]) -> None:
     """Say what really serves, and end with exit code 1 unless all of it is as it should be."""
-    marks = {True: "[green]ok[/green]  ", False: "[red]FAIL[/red]", None: "[yellow]?[/yellow]   "}
     for finding in findings:
-        out.print(f"  {marks[finding.ok]}  {finding.what}: {escape(finding.text)}")
+        tell(finding)
     if any(finding.ok is False for finding in findings):
         raise typer.Exit(1)

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from operations import features as switches
 from operations import record
@@ -34,7 +35,7 @@ def features(
         try:
             made = record.commit(workspace, f"Switch {said} in {stack}")
         except OperationError as error:  # the switch is thrown; a record that fails must not hide that
-            err.print(f"[yellow]not recorded:[/yellow] {error}")
+            err.print(f"[yellow]not recorded:[/yellow] {escape(str(error))}")
         else:
             out.print(f"  recorded  {workspace.stack_file.name}" + (f", commit {made}" if made else ""))
         _align(workspace, list(wanted))
@@ -54,6 +55,6 @@ def _align(workspace: Workspace, names_of: list[str]) -> None:
             engine.refresh(urns)
     except OperationError as error:
         err.print(
-            f"[dim]the state was left as it is ({str(error).splitlines()[0]}); "
+            f"[dim]the state was left as it is ({escape(str(error).splitlines()[0])}); "
             "the next `up` brings it up to date[/dim]"
         )

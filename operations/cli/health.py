@@ -10,14 +10,13 @@ from rich.markup import escape
 
 from operations import watch as watching
 from operations.cli.console import Rehearsal, Stack, out, workspace_of
+from operations.cli.course import tell
 from operations.monitor import connected
 from operations.serving import Finding
 from operations.smoke import Network, Place
 from operations.smoke import smoke as ask
 from operations.workspace import OperationError, Workspace
 from plan.settings import Settings
-
-_MARKS = {True: "[green]ok[/green]  ", False: "[red]FAIL[/red]", None: "[yellow]?[/yellow]   "}
 
 
 def smoke(stack: Stack, rehearsal: Rehearsal = False) -> None:
@@ -53,7 +52,7 @@ def watch(
 
 def _shown(findings: Iterable[Finding]) -> Iterator[Finding]:
     for finding in findings:
-        out.print(f"  {_MARKS[finding.ok]}  {escape(finding.what)}: {escape(finding.text)}")
+        tell(finding)
         yield finding
 
 

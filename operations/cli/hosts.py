@@ -8,6 +8,7 @@ import typer
 from operations import hosts
 from operations import prune as pruning
 from operations.cli.console import Rehearsal, Stack, Yes, out, workspace_of
+from operations.cli.course import confirm
 from operations.workspace import OperationError
 from plan.hosts import socket_host
 from plan.socket import service_name
@@ -49,8 +50,7 @@ def prune(
         if not going:
             out.print("nothing to remove")
             return
-        if not yes and not typer.confirm(f"Remove {_count(len(going))}?"):
-            raise typer.Exit(1)
+        confirm(f"Remove {_count(len(going))}?", yes=yes)
         gone = pruning.remove(target, verdicts)
         after = manager.service(service_name(stack))
         if after is None or not after.settled or after.image != running.image:

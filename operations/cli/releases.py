@@ -50,7 +50,8 @@ def up(stack: Stack, refresh: Refresh = False, rehearsal: Rehearsal = False, yes
             if again is None:
                 raise
             err.print(
-                f"[yellow]failed, because something exists that the state does not know:[/yellow] {error}"
+                "[yellow]failed, because something exists that the state does not know:[/yellow] "
+                f"{escape(str(error))}"
             )
             changed = carry_out(found.workspace, again, yes=yes, refresh=refresh)
         if not changed:

@@ -142,8 +142,9 @@ def test_after_a_pruning_each_stack_goes_back_to_its_n_1_with_the_registry_stopp
     stacks.serve("production", p1, p2, s1, s2)
     stacks.serve("staging", s1, s2, s3, s4, s5)
 
-    refused = adopted_home.operations("prune", "--stack", "staging", "--keep", "2", stdin="n\n").failed()
-    assert "Remove" in refused.text
+    refused = adopted_home.operations("prune", "--stack", "staging", "--keep", "2").failed()
+    assert f"remove  {hub.address}/socket:{s3.tag}" in refused.stdout
+    assert "without a terminal say --yes" in refused.stderr
     assert all(stacks.has(release) for release in made)
 
     done = adopted_home.operations("prune", "--stack", "staging", "--keep", "2", "--yes").ok()

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 import yaml
@@ -28,11 +29,11 @@ class _Transit(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         known = self.headers.get("X-Vault-Token") == "the-token"
         encrypts = "/encrypt/" in self.path
-        answer = {"errors": ["permission denied"]}
+        answer: dict[str, Any] = {"errors": ["permission denied"]}
         if known and encrypts:
-            answer = {"data": {"ciphertext": PREFIX + body["plaintext"][::-1]}}  # type: ignore[dict-item]
+            answer = {"data": {"ciphertext": PREFIX + body["plaintext"][::-1]}}
         elif known:
-            answer = {"data": {"plaintext": body["ciphertext"].removeprefix(PREFIX)[::-1]}}  # type: ignore[dict-item]
+            answer = {"data": {"plaintext": body["ciphertext"].removeprefix(PREFIX)[::-1]}}
         text = json.dumps(answer).encode()
         self.send_response(200 if known else 403)
         self.send_header("Content-Type", "application/json")
