@@ -24,9 +24,9 @@ lint: install ## ruff: rules and format
 types: install ## mypy, strict
 	@$(BIN)/mypy
 
-# One worker a core; a file's tests share a rehearsal home and stay together.
+# One worker a core. Which tests stay together, and in what order: tests/conftest.py.
 pytest: engine ## the tests alone; PYTEST="-k adopt" chooses
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile $(PYTEST)
+	@$(BIN)/python -m pytest -q -n auto --dist loadscope --no-loadscope-reorder $(PYTEST)
 
 # What the workflows run, with their inputs in the environment (tools/ci.py).
 ci-review ci-stage ci-plan ci-promote ci-rollback ci-smoke ci-watch ci-drift ci-rotation: ci-%: install

@@ -8,9 +8,11 @@ import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Final
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from rehearsal import engine as engines
 from rehearsal import home
@@ -22,6 +24,17 @@ hypothesis.settings.register_profile(
     "any-speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any-speed")
+
+ONE_BY_ONE: Final = (
+    "test_rollouts_under_load.py",
+    "test_settings_under_load.py",
+    "test_two_nodes.py",
+    "test_two_stacks_on_one_host.py",
+    "test_interrupted_rollouts.py",
+    "test_host_access.py",
+    "test_uptime_alerts.py",
+)
+"""Files with long tests on Docker engines: two rollouts under load would starve each other's tasks."""
 
 
 @pytest.fixture(scope="session")
@@ -35,16 +48,6 @@ def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all workers of this session see."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_engine_at_a_time(request: pytest.FixtureRequest, _shared: Path) -> Iterator[None]:
-    """Two rollouts under load at once would starve each other's tasks: a second module waits."""
-    if request.node.get_closest_marker("docker") is None:
-        yield
-        return
-    with locked(_shared / "docker.lock", lambda _: None, ""):
-        yield
 
 
 def _once(shared: Path, name: str, make: Callable[[Path], object]) -> Path:
@@ -135,6 +138,25 @@ def docker_home(_adopted: RehearsalHome, tmp_path_factory: pytest.TempPathFactor
     made = DockerHome(copied.home)
     yield made
     made.close()
+
+
+class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]  # untyped
+    """Tests go to the workers file by file; those of `ONE_BY_ONE` to one worker, from the first minute."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """What stays together with a test."""
+        file = nodeid.partition("::")[0]
+        return "one by one" if Path(file).name in ONE_BY_ONE else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config) -> LoadScopeScheduling:
+    return _Scheduler(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those of `ONE_BY_ONE` first, in its order: they take longest."""
+    order = {name: place for place, name in enumerate(ONE_BY_ONE)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -27,7 +27,6 @@ from rehearsal.docker_engine import engine as engine_module
 from rehearsal.home import CLONE
 
 pytestmark = [
-    pytest.mark.docker,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
 ]
 

@@ -26,7 +26,6 @@ from tests.harness import RehearsalHome
 from tests.rehearsal.guarded_registry import GuardedRegistry, guarded
 
 pytestmark = [
-    pytest.mark.docker,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
 ]
 

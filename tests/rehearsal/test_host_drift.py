@@ -15,7 +15,6 @@ from rehearsal.host_drift import HOST_DRIFTS
 from tests.harness import DockerHome
 
 pytestmark = [
-    pytest.mark.docker,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
 ]
 _, OLD, BEFORE, NOW = demo.RELEASES

@@ -12,7 +12,6 @@ from rehearsal.docker_engine import images, processes, registry
 from rehearsal.docker_engine.registry import Registry
 
 pytestmark = [
-    pytest.mark.docker,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
 ]
 

@@ -15,7 +15,6 @@ from tests.harness import RehearsalHome
 from tests.rehearsal.rollouts import PLAYERS, RATE, Rollouts, Watch, release, swarm
 
 pytestmark = [
-    pytest.mark.docker,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
 ]
 

@@ -27,7 +27,6 @@ from tests.harness import DockerHome
 from tests.rehearsal.test_canary import forms
 
 pytestmark = [
-    pytest.mark.docker,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
 ]
 
