@@ -260,7 +260,7 @@ class Judge:
             except OperationError as error:
                 yield Line.no_go(f"{part} healthy on {stack}", str(error), "docs/runbook.md")
                 continue
-            healthy = now - max(since, here.since) if since and here else timedelta()
+            healthy = now - max(since, here.since) if since and here else None
             yield promotion.health_line(part, stack, healthy, wanted)
 
     def _incidents(self) -> Iterator[Line]:

@@ -33,10 +33,11 @@ def commit(workspace: Workspace, subject: str) -> str | None:
         return None
     now = datetime.now(UTC)
     who = f"By: {getpass.getuser()}@{socket.gethostname()}\nAt: {now:%Y-%m-%dT%H:%M:%SZ}"
-    _said(workspace, "add", "--", name)
-    _said(workspace, "commit", "--quiet", "--only", "-m", subject, "-m", who, "--", name)
-    _publish(workspace)
-    return _said(workspace, "rev-parse", "--short", "HEAD")
+    with workspace.exclusive():  # git refuses a second commit of the same moment, as of another stack
+        _said(workspace, "add", "--", name)
+        _said(workspace, "commit", "--quiet", "--only", "-m", subject, "-m", who, "--", name)
+        _publish(workspace)
+        return _said(workspace, "rev-parse", "--short", "HEAD")
 
 
 def socket_digests(workspace: Workspace, stack: str) -> list[str]:

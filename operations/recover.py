@@ -25,13 +25,16 @@ class Recovery:
     engine: Engine
     settings: Settings
     vercel: VercelAccount
-    github: GitHubAccount
+    github: Callable[[], GitHubAccount]  # asked for what was lost, and for nothing else
 
-    def unlock(self, ask: Ask, tell: Callable[[str], None]) -> None:
-        """Free a lock whose process is gone. Raises LockedError while somebody may still be running."""
+    def unlock(self, ask: Ask, tell: Callable[[str], None]) -> bool:
+        """Free a lock whose process is gone; False where there is none.
+
+        Raises LockedError while somebody may still be running.
+        """
         held = self.engine.lock()
         if held is None:
-            return
+            return False
         if held.alive is not False:
             self.engine.ensure_unlocked()
         tell(f"the lock of a killed run is left: {held}, which is gone")
@@ -39,6 +42,7 @@ class Recovery:
         if self.engine.lock() != held:
             raise LockedError("somebody else began meanwhile; nothing was changed")
         self.engine.cancel()
+        return True
 
     def pending(self) -> tuple[str, ...]:
         """Logical names of creates that never answered: they may exist or not."""
@@ -55,7 +59,7 @@ class Recovery:
 
         Raises OperationError where only `adopt` can go on, because it writes to an account first.
         """
-        found = adopt.inspect(self.settings, self.workspace.resources(), self.vercel, self.github)
+        found = adopt.inspect(self.settings, self.workspace.resources(), self.vercel, self.github())
         if found.splits or found.deletions:
             raise OperationError(
                 "objects made by hand stand in the way: "

@@ -1,11 +1,11 @@
-"""Rotation of one secret: what changes in the stack file, and whether every store has the new value.
+"""Rotation of secrets: what changes in the stack file, and whether every store has the new values.
 
 No store lets a secret be read: what is compared is when each was written, before and after. A key with an
 overlap (`previous_of` of the matrix) keeps its old value valid beside the new one until `--finish`.
 """
 
 import secrets as random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -21,7 +21,17 @@ from plan.hosts import DockerHost, monitor_host, socket_host
 from plan.settings import PROJECT, Settings
 from plan.socket import service_name, socket_plan
 from plan.uptime import uptime_plan
-from plan.variables import HMAC_KEY, PREVIEW_PREFIX, Need, Store, fingerprint, overlap_of, row_of, secret_keys
+from plan.variables import (
+    HMAC_KEY,
+    MATRIX,
+    PREVIEW_PREFIX,
+    Need,
+    Store,
+    fingerprint,
+    overlap_of,
+    row_of,
+    secret_keys,
+)
 from plan.web import names, web_plan
 
 State = Mapping[str, Mapping[str, Any]]  # logical name -> resource
@@ -42,11 +52,86 @@ class Rotation:
         return settings.model_copy(update={"values": values | new})
 
 
+def made_here(key: str) -> bool:
+    """Whether a secret is made by whoever rotates it, and by no issuer."""
+    return key in secret_keys() and not row_of(key).issued
+
+
 def generated(key: str) -> str:
     """A new random value. Raises OperationError for a secret that somebody else issues."""
-    if key in secret_keys() and row_of(key).issued:
+    if key in secret_keys() and not made_here(key):
         raise OperationError(f"{key} is made by its issuer, not here: make a new one there and enter it")
     return random.token_urlsafe(32)
+
+
+def all_keys(settings: Settings) -> tuple[list[str], list[str]]:
+    """The secrets of the stack that a rotation of everything rotates, and those that it leaves out.
+
+    Left out are keys of several lines (a TLS key): they do not fit into the lines that it reads.
+    """
+    own = [
+        key
+        for row in MATRIX
+        for key in row.stack_file_keys
+        if key in secret_keys() and key in settings.values and not row.previous_of
+    ]
+    left = [key for key in own if "\n" in settings.values[key].get_secret_value().strip()]
+    return [key for key in own if key not in left], left
+
+
+def parse_lines(text: str, keys: Iterable[str]) -> dict[str, str]:
+    """The values of `KEY=VALUE` lines, one for each of `keys`. Raises OperationError; it repeats no value."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        key, is_one, value = line.partition("=")
+        if not is_one or key not in keys or key in found:
+            raise OperationError(
+                f"line {number} of standard input is no KEY=VALUE of a secret that was asked for; each once"
+            )
+        found[key] = value
+    if missing := [key for key in keys if not found.get(key)]:
+        raise OperationError(
+            f"standard input has no line KEY=VALUE for {', '.join(missing)}: their issuers make new values"
+        )
+    return found
+
+
+def begin_all(settings: Settings, values: Mapping[str, str], today: date) -> Rotation | None:
+    """One edit for several new values; None where all were set today already. Raises with all problems."""
+    rotations: list[Rotation] = []
+    problems: list[str] = []
+    for key, value in values.items():
+        try:
+            one = begin(settings, key, value, today)
+        except OperationError as error:
+            problems.append(str(error))
+        else:
+            rotations += [one] if one else []
+    if problems:
+        raise OperationError("\n".join(problems))
+    if not rotations:
+        return None
+
+    def change(config: dict[str, Any]) -> None:
+        for one in rotations:
+            one.change(config)
+
+    merged = {key: value for one in rotations for key, value in one.secrets.items()}
+    return Rotation(change=change, secrets=merged)
+
+
+def under_way(settings: Settings, key: str, today: date) -> bool:
+    """Whether a value was made for `key` today and the one before is kept valid: no other is made then."""
+    kept = overlap_of(key)
+    return bool(
+        kept
+        and kept in settings.values
+        and all(
+            k in settings.rotation and settings.rotation[k].date == today.isoformat() for k in (key, kept)
+        )
+    )
 
 
 def begin(settings: Settings, key: str, value: str, today: date) -> Rotation | None:
@@ -99,7 +184,7 @@ def finish(settings: Settings, key: str) -> Rotation | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Stores:
-    """When each place that carries a key was written last, by name; what could not be asked has a reason."""
+    """When each place that carries keys was written last, by name; what could not be asked has a reason."""
 
     vercel: Mapping[str, tuple[str, int]]  # id and milliseconds of each variable, by logical name
     github: Mapping[str, str]  # ISO time of each secret, by logical name
@@ -109,14 +194,14 @@ class Stores:
 
 @dataclass(frozen=True, kw_only=True)
 class Carriers:
-    """Where one stack-file key goes: its environments of the plan, and the accounts to ask."""
+    """Where stack-file keys go: their environments of the plan, and the accounts to ask."""
 
-    key: str
+    keys: tuple[str, ...]
     vercel: VercelAccount
     github: GitHubAccount
 
     def stores(self, settings: Settings, state: State, services: Mapping[str, DockerHost]) -> Stores:
-        """Ask every place. `state`: logical name -> resource; `services`: those that carry the key."""
+        """Ask every place. `state`: logical name -> resource; `services`: those that carry a key."""
         troubles: list[Finding] = []
         times: dict[str, datetime | None] = {}
         for name, host in services.items():
@@ -138,27 +223,35 @@ class Carriers:
         )
 
     def _vercel(self, settings: Settings, state: State) -> dict[str, tuple[str, int]]:
-        row, wanted = row_of(self.key), environments_of(settings, self.key)
-        if Store.VERCEL not in row.stores:
+        wanted = self._places(settings, Store.VERCEL)
+        if not wanted:
             return {}
         live = {each["id"]: int(each["updatedAt"]) for each in self.vercel.variables()}
         found = {}
         for variable in web_plan(settings).variables:
             id = str((state.get(variable.name) or {}).get("id", "")).rsplit("/", 1)[-1]
-            if variable.key == row.key and variable.environment in wanted and id in live:
+            if (variable.key, variable.environment) in wanted and id in live:
                 found[variable.name] = (id, live[id])
         return found
 
     def _github(self, settings: Settings) -> dict[str, str]:
-        row, wanted, found = row_of(self.key), environments_of(settings, self.key), {}
-        if Store.GITHUB not in row.stores:
-            return {}
-        for environment in gate_plan(settings).environments:
-            place = (environment.rule.repository, environment.rule.name)
-            for entry in environment.secrets:
-                if entry.key == row.key and environment.rule.name in wanted:
-                    found[entry.name] = self.github.secrets(*place).get(row.key, "")
+        wanted = self._places(settings, Store.GITHUB)
+        found: dict[str, str] = {}
+        for environment in gate_plan(settings).environments if wanted else ():
+            name = environment.rule.name
+            carried = [entry for entry in environment.secrets if (entry.key, name) in wanted]
+            live = self.github.secrets(environment.rule.repository, name) if carried else {}
+            found |= {entry.name: live.get(entry.key, "") for entry in carried}
         return found
+
+    def _places(self, settings: Settings, store: Store) -> set[tuple[str, str]]:
+        """Key of the matrix and environment of everything that a store carries."""
+        return {
+            (row_of(key).key, environment)
+            for key in self.keys
+            if store in row_of(key).stores
+            for environment in environments_of(settings, key)
+        }
 
 
 def environments_of(settings: Settings, key: str) -> frozenset[str]:
@@ -216,33 +309,39 @@ def _written(what: str, name: str, again: bool) -> Finding:
 
 
 def verify_builds(
-    settings: Settings, key: str, after: Stores, state: State, vercel: VercelAccount
+    settings: Settings, keys: Iterable[str], after: Stores, state: State, vercel: VercelAccount
 ) -> Iterator[Finding]:
     """Variables reach new deployments only: what the domain serves and N-1 are built after the write."""
-    own = after.vercel.get(names("variable", row_of(key).key, settings.environment))
-    if own is None:
+    written = _newest(keys, settings.environment, after)
+    if written is None:
         return
     served = serving.web(settings, vercel)
-    fresh = served is not None and served.ready and served.created >= own[1]
+    fresh = served is not None and served.ready and served.created >= written
     text = "serves a build with it" if fresh else "serves a build made before it was written"
     yield Finding(ok=fresh, what="web", text=f"{settings.web_domain} {text}")
     if not settings.previous_release:
         return
     known = state.get(names("release", settings.previous_release))
     built = vercel.deployment(str(known["id"])) if known else None
-    fresh = built is not None and int(built["createdAt"]) >= own[1]
+    fresh = built is not None and int(built["createdAt"]) >= written
     text = "is built with it" if fresh else "still has the old value"
     yield Finding(ok=fresh, what="web", text=f"N-1 ({settings.previous_release[:7]}) {text}")
 
 
-def still_old(settings: Settings, key: str, after: Stores, vercel: VercelAccount) -> list[str]:
-    """Branches whose newest preview was built with the old value; their next push brings the new one."""
-    at = after.vercel.get(names("variable", row_of(key).key, "preview"))
-    if at is None:
+def _newest(keys: Iterable[str], environment: str, after: Stores) -> int | None:
+    """When the last of the keys was written to an environment at Vercel; None where none goes there."""
+    found = [after.vercel.get(names("variable", row_of(key).key, environment)) for key in keys]
+    return max((one[1] for one in found if one), default=None)
+
+
+def still_old(settings: Settings, keys: Iterable[str], after: Stores, vercel: VercelAccount) -> list[str]:
+    """Branches whose newest preview was built with an old value; their next push brings the new one."""
+    written = _newest(keys, "preview", after)
+    if written is None:
         return []
     newest: dict[str, int] = {}
     for each in vercel.deployments("preview"):
         branch = (each.get("meta") or {}).get("githubCommitRef") or (each.get("gitSource") or {}).get("ref")
         if branch and branch != settings.branch and not each.get("customEnvironment"):
             newest[branch] = max(newest.get(branch, 0), int(each["createdAt"]))
-    return sorted(branch for branch, created in newest.items() if created < at[1])
+    return sorted(branch for branch, created in newest.items() if created < written)

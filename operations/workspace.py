@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ruamel.yaml import YAML
 
 from plan.settings import PROJECT, Loaded, parse, read_siblings
+
+_DRAFT: Final = ".Pulumi."  # then the process id of whoever writes it
 
 
 class OperationError(Exception):
@@ -119,7 +121,8 @@ class Workspace:
             raise OperationError(
                 f"{self.stack_file.name} does not exist: pulumi stack init {self.stack}, or mind the spelling"
             )
-        descriptor, name = tempfile.mkstemp(prefix=".Pulumi.", suffix=".yaml", dir=self.folder)
+        _sweep(self.folder)
+        descriptor, name = tempfile.mkstemp(prefix=f"{_DRAFT}{os.getpid()}.", suffix=".yaml", dir=self.folder)
         os.close(descriptor)
         path = Path(name)
         try:
@@ -143,7 +146,7 @@ class Workspace:
         with self.exclusive():
             if self.stack_file.read_text() != instead_of:
                 return False
-            draft = self.folder / f".Pulumi.{os.getpid()}.yaml"
+            draft = self.folder / f"{_DRAFT}{os.getpid()}.yaml"
             draft.write_text(text)
             shutil.copymode(self.stack_file, draft)
             draft.replace(self.stack_file)
@@ -201,6 +204,18 @@ class Draft:
             else:
                 content["config"].pop(key, None)
         _write(self.path, yaml, content)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove drafts of processes that are gone: a killed one leaves its own behind."""
+    for path in folder.glob(f"{_DRAFT}*.yaml"):
+        pid = path.name.removeprefix(_DRAFT).split(".")[0]
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)
+        except (ValueError, PermissionError):  # not ours to judge, or somebody's who runs
+            continue
 
 
 def _parsed(text: str) -> tuple[YAML, Any]:

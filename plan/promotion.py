@@ -149,11 +149,13 @@ def ages_line(settings: Settings, today: date) -> Line:
     return Line.go(what, f"the oldest of {len(old)} is {max(old.values(), default=0)} days old")
 
 
-def health_line(part: str, stack: str, healthy: timedelta, wanted: timedelta) -> Line:
-    """Whether a part of the release has been healthy long enough on the stack it comes from."""
-    minutes, least = int(healthy.total_seconds() // 60), int(wanted.total_seconds() // 60)
-    what = f"{part} healthy on {stack}"
+def health_line(part: str, stack: str, healthy: timedelta | None, wanted: timedelta) -> Line:
+    """Whether a part of the release has been healthy long enough on the stack it comes from; None: is not."""
+    what, least = f"{part} healthy on {stack}", int(wanted.total_seconds() // 60)
+    fix = f"wait, or look at it: python -m operations status --stack {stack}"
+    if healthy is None:
+        return Line.no_go(what, "the monitor says that it is not", fix)
+    minutes = int(healthy.total_seconds() // 60)
     if healthy < wanted:
-        fix = f"wait, or look at it: python -m operations status --stack {stack}"
         return Line.no_go(what, f"for {minutes} min, promoteAfterMinutes asks for {least}", fix)
     return Line.go(what, f"for {minutes} min ({least} are asked for)")

@@ -197,7 +197,7 @@ MATRIX: Final[tuple[Row, ...]] = (
     Row(
         key="MONITOR_PASSWORD", kind=Class.SECRET, stores=(Store.MONITOR,), stack=_O, preview=_X,
         meaning="Password of the monitor's UIs, and of the agent on the socket host that writes to it",
-        plan=False,
+        plan=False, issued=False,
     ),
     Row(
         key="VERCEL_PROTECTION_BYPASS", kind=Class.SECRET, stores=(Store.MONITOR,), stack=_O, preview=_X,

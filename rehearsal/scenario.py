@@ -19,7 +19,7 @@ from typing import Final
 
 from docker.errors import DockerException  # type: ignore[import-untyped]
 
-from rehearsal import docker_hosts, home
+from rehearsal import docker_hosts, home, scenes
 from rehearsal.cache import Progress
 from rehearsal.cache import say as say_aloud
 from rehearsal.docker_engine import DockerUnavailableError, processes
@@ -99,6 +99,9 @@ def run(folder: Path = home.FOLDER, say: Progress = say_aloud) -> int:
     if not done or not _walk(here, application(), 1 + len(adoption()), say):
         return 1
     if images is not None and not all(_ask(here, stack, say) for stack in home.STACKS):
+        return 1
+    registry = docker_hosts.ensure(here.folder, say).socket if images is not None else None
+    if not scenes.play_all(scenes.Stage(here, registry), say, _say_line):
         return 1
     _summarize(here, before, time.monotonic() - started, say, docker=images is not None)
     return 0

@@ -4,13 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from operations import monitor, recover, serving
+from operations import monitor, serving
 from operations import promote as promotion
 from operations.accounts import VercelAccount
 from operations.cli.console import (
@@ -18,15 +17,14 @@ from operations.cli.console import (
     Stack,
     Yes,
     accounts_of,
-    err,
     github_account,
     out,
     vercel_account,
 )
-from operations.cli.course import Edit, carry_out, conclude, confirm
+from operations.cli.course import Edit, carry_out, conclude
+from operations.cli.recovery import apply, clear, drop_import_ids, recovery, take_up
 from operations.engine import Engine, LockedError
 from operations.promote import Part, Source, Watch
-from operations.recover import Recovery
 from operations.workspace import OperationError, Workspace
 from plan.promotion import Line
 from plan.settings import Settings, parse
@@ -36,33 +34,12 @@ Refresh = Annotated[bool, typer.Option("--refresh", help="Read what is really th
 
 def up(stack: Stack, refresh: Refresh = False, rehearsal: Rehearsal = False, yes: Yes = False) -> None:
     """Apply a stack, and recover what a killed run left behind."""
-    with _recovery(stack, rehearsal) as found:
-        found.unlock(partial(confirm, yes=yes), lambda text: err.print(f"[yellow]{escape(text)}[/yellow]"))
-        edit = Edit(subject=f"Apply {stack}")
-        if pending := found.pending():
-            err.print(f"[yellow]creates that never answered:[/yellow] {', '.join(pending)}")
-            found.forget_pending()
-            edit = _adopting(found) or edit
-        try:
-            changed = carry_out(found.workspace, edit, yes=yes, refresh=refresh)
-        except OperationError as error:
-            again = _adopting(found)
-            if again is None:
-                raise
-            err.print(
-                "[yellow]failed, because something exists that the state does not know:[/yellow] "
-                f"{escape(str(error))}"
-            )
-            changed = carry_out(found.workspace, again, yes=yes, refresh=refresh)
-        if not changed:
+    with recovery(stack, rehearsal) as found:
+        traces = clear(found, yes=yes)
+        if not apply(found, yes=yes, refresh=refresh, lost=traces.creates):
             out.print("nothing to change")
-    with _recovery(stack, rehearsal) as found:
-        if done := found.leftover():
-            carry_out(
-                found.workspace,
-                Edit(subject=f"Drop import ids of {stack}", change=recover.drop_ids(done)),
-                yes=True,
-            )
+    with recovery(stack, rehearsal) as found:
+        drop_import_ids(found)
         conclude(serving.verify(found.settings, found.vercel))
 
 
@@ -76,6 +53,8 @@ def promote(
     yes: Yes = False,
 ) -> None:
     """Take the release that the other stack runs now. Shows the Go/No-Go list first."""
+    if not dry_run:
+        take_up(stack, rehearsal, yes=yes)
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, github_url):
         Engine(workspace).ensure_unlocked()
         loaded = workspace.load()
@@ -115,8 +94,9 @@ def rollback(
     yes: Yes = False,
 ) -> None:
     """Go back to N-1, which is built already. Needs neither GitHub nor the monitor nor young keys."""
+    with recovery(stack, rehearsal) as found:
+        clear(found, yes=yes)
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, _):
-        Engine(workspace).ensure_unlocked()
         target = workspace.load().settings
         vercel = vercel_account(workspace, vercel_url, target)
         parts = promotion.to_take_back(target, part)
@@ -214,29 +194,3 @@ def show_lines(lines: Sequence[Line]) -> None:
         out.print(f"  {marks[line.ok]}  {line.what:{width}}  {escape(line.evidence)}")
         if line.ok is False and line.fix:
             out.print(f"         {'':{width}}  [dim]-> {escape(line.fix)}[/dim]")
-
-
-@contextmanager
-def _recovery(stack: str, rehearsal: bool) -> Iterator[Recovery]:
-    with accounts_of(stack, rehearsal) as (workspace, vercel_url, github_url):
-        settings = workspace.load().settings
-        yield Recovery(
-            workspace=workspace,
-            engine=Engine(workspace),
-            settings=settings,
-            vercel=vercel_account(workspace, vercel_url, settings),
-            github=github_account(workspace, github_url, settings),
-        )
-
-
-def _adopting(found: Recovery) -> Edit | None:
-    """The edit that adopts what exists unknown to the state; None where nothing does."""
-    lost = found.lost()
-    if not lost.ids:
-        return None
-    for name, id in sorted(lost.ids.items()):
-        out.print(f"  adopt   {lost.labels[name]}  [dim]{id}[/dim]")
-    return Edit(
-        subject=f"Apply {found.workspace.stack}, adopting what a killed run made",
-        change=recover.adopt_ids(lost.ids),
-    )

@@ -1,6 +1,7 @@
 """`set`, `stamp` and `rotate`: secrets with the records beside them."""
 
 import secrets as random
+import sys
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -22,7 +23,9 @@ from operations.cli.console import (
     workspace_of,
 )
 from operations.cli.course import Edit, carry_out, conclude
+from operations.cli.recovery import take_up
 from operations.engine import Engine
+from operations.workspace import OperationError
 from plan.settings import Settings
 from plan.variables import overlap_of, row_of
 
@@ -52,63 +55,89 @@ def stamp(
 
 
 def rotate(
-    key: Annotated[str, typer.Argument(help="A secret of the matrix.")],
     stack: Stack,
+    keys: Annotated[list[str] | None, typer.Argument(help="Secrets of the matrix.")] = None,
     *,
-    generate: Annotated[bool, typer.Option("--generate", help="Make a random value.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every secret that the stack has.")] = False,
+    generate: Annotated[
+        bool, typer.Option("--generate", help="Make random values of those that nobody issues.")
+    ] = False,
     finish: Annotated[
         bool, typer.Option("--finish", help="End the overlap: the value before is valid no more.")
     ] = False,
     rehearsal: Rehearsal = False,
     yes: Yes = False,
 ) -> None:
-    """Give a secret a new value in every store, redeploy what carries it, and see that it is live.
+    """Give secrets new values in every store, redeploy what carries them once, and see that they are live.
 
-    The value is asked for, or read from standard input.
+    Values are asked for, or read from standard input: one secret alone as it is, several as KEY=VALUE lines.
     """
+    if bool(keys) == every or (finish and len(keys or ()) != 1):
+        raise OperationError("rotate KEY…, or rotate --all; --finish takes one KEY")
+    take_up(stack, rehearsal, yes=yes)
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, github_url):
         Engine(workspace).ensure_unlocked()
-        settings = workspace.load().settings
+        settings, wanted = workspace.load().settings, list(dict.fromkeys(keys or ()))
+        if every:
+            wanted, left = rotation_of.all_keys(settings)
+            if left:
+                out.print(f"[yellow]not among them, rotate each alone:[/yellow] {', '.join(left)}")
         if finish:
-            rotation = rotation_of.finish(settings, key)
-            checked = overlap_of(key) or key
+            rotation = rotation_of.finish(settings, wanted[0])
+            checked = [overlap_of(wanted[0]) or wanted[0]]
         else:
-            value = rotation_of.generated(key) if generate else read_value(key)
-            rotation, checked = rotation_of.begin(settings, key, value, date.today()), key
+            rotation = rotation_of.begin_all(settings, _values(settings, wanted, generate), date.today())
+            # Of what an interrupted rotation has set already, only the present can be judged.
+            checked = [key for key in wanted if rotation is None or key in rotation.secrets]
         vercel = vercel_account(workspace, vercel_url, settings)
         github = github_account(workspace, github_url, settings)
-        carriers = rotation_of.Carriers(key=checked, vercel=vercel, github=github)
-        verb = "End the overlap of" if finish else "Rotate"
-        edit, before = Edit(subject=f"{verb} {key} in {stack}"), None
+        carriers = rotation_of.Carriers(keys=tuple(checked), vercel=vercel, github=github)
+        verb, named = "End the overlap of" if finish else "Rotate", ", ".join(wanted)
+        edit, before = Edit(subject=f"{verb} {named} in {stack}"), None
         if rotation:
             edit = replace(edit, change=rotation.change, secrets=rotation.secrets)
             changed = rotation_of.services_between(settings, rotation.applied(settings))
             before = carriers.stores(settings, workspace.state(), changed)
         else:
-            out.print(f"{key} is {'finished' if finish else 'set so'} already; seeing to the stores")
+            out.print(f"{named}: {'finished' if finish else 'set so'} already; seeing to the stores")
             changed = rotation_of.services_between(Settings(stack=stack), settings)
         ended = before if finish else None
         first = partial(rotation_of.remove, ended, vercel) if ended else lambda: None
-        carry_out(workspace, edit, yes=yes, question=f"{verb} {key} in {stack}?", first=first)
+        carry_out(workspace, edit, yes=yes, question=f"{verb} {named} in {stack}?", first=first)
 
         settings, state = workspace.load().settings, workspace.state()
         after = carriers.stores(settings, state, changed)
         found = list(rotation_of.verify(before, after))
         if ended:
             found += rotation_of.verify_gone(ended, vercel)
-        conclude([*found, *rotation_of.verify_builds(settings, key, after, state, vercel)])
-        _afterwards(key, stack, rotation_of.still_old(settings, checked, after, vercel), finish=finish)
+        conclude([*found, *rotation_of.verify_builds(settings, checked, after, state, vercel)])
+        _afterwards(wanted, stack, rotation_of.still_old(settings, checked, after, vercel), finish=finish)
 
 
-def _afterwards(key: str, stack: str, branches: list[str], *, finish: bool) -> None:
+def _values(settings: Settings, keys: list[str], generate: bool) -> dict[str, str]:
+    """A new value for each key: made here, or entered. What was made today already stays."""
+    found: dict[str, str] = {}
+    for key in [k for k in keys if generate and (len(keys) == 1 or rotation_of.made_here(k))]:
+        if rotation_of.under_way(settings, key, date.today()):
+            found[key] = settings.values[key].get_secret_value()
+        else:
+            found[key] = rotation_of.generated(key)
+    asked = [key for key in keys if key not in found]
+    if len(keys) > 1 and not sys.stdin.isatty():
+        return found | (rotation_of.parse_lines(sys.stdin.read(), asked) if asked else {})
+    return found | {key: read_value(key) for key in asked}
+
+
+def _afterwards(keys: list[str], stack: str, branches: list[str], *, finish: bool) -> None:
     if branches:
         out.print(f"  still with the old value: previews of {', '.join(branches)}, until their next push")
     if finish:
         return
-    if kept := overlap_of(key):
-        out.print(
-            f"  {kept} keeps the old value valid. Once nobody needs it: "
-            f"python -m operations rotate {key} --finish --stack {stack}"
-        )
-    elif row_of(key).issued:
-        out.print("  Look at the app, then revoke the old value at its issuer.")
+    for key in keys:
+        if kept := overlap_of(key):
+            out.print(
+                f"  {kept} keeps the old value valid. Once nobody needs it: "
+                f"python -m operations rotate {key} --finish --stack {stack}"
+            )
+    if issued := [key for key in keys if row_of(key).issued]:
+        out.print(f"  Look at the app, then revoke the old value at its issuer: {', '.join(issued)}")

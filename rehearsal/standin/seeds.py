@@ -115,13 +115,17 @@ def _seed_github(account: Account) -> None:
 def _seed_commits(account: Account) -> None:
     """The releases as one line of commits, each with its checks green."""
     parent = None
-    for number, sha in enumerate(demo.RELEASES, 1):
-        files = [{"filename": f"app/page-{number}.tsx", "status": "modified", "patch": "@@ -1 +1 @@"}]
-        document = {"repository": demo.APP_REPOSITORY, "parent": parent, "files": files}
-        account.put("commit", f"{demo.APP_REPOSITORY}:{sha}", document)
-        for place, name in enumerate(APP_CHECKS, 1):
-            run = {"name": name, "status": "completed", "conclusion": "success"}
-            account.put(
-                "checkRun", str(number * 100 + place), {"repository": demo.APP_REPOSITORY, "sha": sha, **run}
-            )
+    for sha in demo.RELEASES:
+        commit(account, sha, parent=parent)
         parent = sha
+
+
+def commit(account: Account, sha: str, *, parent: str | None) -> None:
+    """A commit of the app at GitHub, with every required check green."""
+    files = [{"filename": f"app/page-{sha[0]}.tsx", "status": "modified", "patch": "@@ -1 +1 @@"}]
+    document = {"repository": demo.APP_REPOSITORY, "parent": parent, "files": files}
+    account.put("commit", f"{demo.APP_REPOSITORY}:{sha}", document)
+    for place, name in enumerate(APP_CHECKS, 1):
+        run = {"name": name, "status": "completed", "conclusion": "success"}
+        number = int(sha[0], 16) * 100 + place
+        account.put("checkRun", str(number), {"repository": demo.APP_REPOSITORY, "sha": sha, **run})

@@ -94,3 +94,8 @@ def test_health_is_judged_by_the_minutes_that_are_asked_for() -> None:
     assert health_line("web", "staging", timedelta(minutes=30), wanted).ok
     assert health_line("web", "staging", timedelta(minutes=29), wanted).ok is False
     assert health_line("web", "staging", timedelta(), wanted).ok is False
+    assert health_line("web", "staging", timedelta(), timedelta()).ok
+
+
+def test_what_is_not_healthy_is_refused_however_short_the_wait() -> None:
+    assert health_line("web", "staging", None, timedelta()).ok is False

@@ -120,8 +120,12 @@ def test_the_old_pepper_stays_valid_beside_the_new_one_until_the_overlap_is_ende
     assert built[key] == applied_home.config("production", key) != old
     assert built[kept] == old
 
-    again = applied_home.operations("rotate", key, "--generate", "--stack", "production", "--yes").failed()
-    assert "--finish" in again.text
+    again = applied_home.operations("rotate", key, "--generate", "--stack", "production", "--yes").ok()
+    assert "set so already" in again.stdout  # the same command once more makes no second value
+    another = applied_home.operations(
+        "rotate", key, "--stack", "production", "--yes", stdin="x" * 32
+    ).failed()
+    assert "--finish" in another.text
     applied_home.operations("rotate", key, "--finish", "--stack", "production", "--yes").ok()
     assert kept not in served(applied_home)["env"]
     assert served(applied_home)["env"][key] == built[key]

@@ -1,0 +1,609 @@
+"""The chain of a working week as scenes: feature, promotion, bad releases, rotation, kill switch, drift.
+
+A scene is data: what happens, the verbs that a person types, and what the stores must say afterwards. The
+stores are asked, never an exit code alone: the account's documents, the Docker engines, git. `make rehearse`
+plays them after its own steps; a test plays the same ones.
+"""
+
+import contextlib
+import json
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import yaml
+
+from plan.settings import PROJECT
+from plan.variables import MATRIX, Need, Row, Store, overlap_of, secret_keys
+from rehearsal import docker_hosts, home, site, stack_files
+from rehearsal.cache import Progress
+from rehearsal.docker_engine import images, processes
+from rehearsal.docker_engine.registry import Registry
+from rehearsal.home import Home
+from rehearsal.standin import seeds, vercel
+from rehearsal.standin.account import Account, Document
+from rehearsal.standin.api import AccountApi
+from rehearsal.standin.drift import DRIFTS
+from rehearsal.watching import watching
+
+STAGING, PRODUCTION = home.STACKS
+_PATIENCE: Final = 60  # seconds until what was applied must answer
+_PEPPER: Final = "BATTLE_PASSWORD_PEPPER"
+_BY_HAND: Final = ("app-url", "reviewers-removed", "variable-by-hand", "kill-switch")
+
+
+class SceneError(Exception):
+    """A scene did not end as it must; the message says what differs."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and how it ended."""
+
+    words: tuple[str, ...]
+    code: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that a store was asked: `found` must equal `wanted`, and `told` is said of it."""
+
+    what: str
+    found: object
+    wanted: object
+    told: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """`python -m operations WORDS`, as a person types it. `{name}`s are filled in from the stage."""
+
+    words: str
+    code: int = 0
+    says: str = ""
+    stdin: Callable[["Stage", str], str] | None = None  # by the stack
+    each: bool = False  # for both stacks, `{stack}`, at the same time
+
+
+Happening = Callable[["Stage"], object]
+"""What somebody else does: a push, a release that breaks, a hand in a dashboard."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """One scene. `during` is watched while its steps run."""
+
+    title: str
+    steps: tuple[Verb | Happening, ...]
+    facts: Callable[["Stage"], Iterator[Fact]]
+    during: Callable[["Stage"], "Watched"] | None = None
+    docker: bool = False  # True: there is no such scene without Docker
+
+
+Watched = tuple[str, Callable[[], str], Callable[[list[str]], bool]]
+"""What is watched, how it is asked, and which of its answers, in their order, are right."""
+
+
+@dataclass
+class Stage:
+    """A home with both stacks applied, and the two releases of the play."""
+
+    home: Home
+    registry: Registry | None  # None: no Docker here
+    feature: str = ""
+    bad: str = ""
+    said: list[Said] = field(default_factory=list)
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        named = {str(self.config(stack).get(key, "")) for stack in home.STACKS for key in _RELEASES}
+        named |= {sha for stack in home.STACKS for sha in self.config(stack).get("rolledBack", {}).values()}
+        last = max(int(sha[:1] or "0", 16) for sha in named)
+        # Releases of their own at each repetition, as long as there are digits.
+        self.feature, self.bad = (f"{4 + (last - 3 + n) % 12:x}" * 40 for n in (0, 1))
+
+    def account(self, service: str) -> Account:
+        return Account(self.home.account, service)
+
+    def config(self, stack: str) -> dict[str, Any]:
+        """The plain keys of a stack file."""
+        content = yaml.safe_load(self.home.stack_file(stack).read_text())["config"]
+        return {key.removeprefix(f"{PROJECT}:"): value for key, value in content.items()}
+
+    def secrets(self, stack: str) -> dict[str, str]:
+        """Every secret of the matrix that the stack file holds, in the clear."""
+        shown = json.loads(self.run("pulumi", "config", "--stack", stack, "--show-secrets", "--json").text)
+        values = {key.removeprefix(f"{PROJECT}:"): entry.get("value", "") for key, entry in shown.items()}
+        return {key: value for key, value in values.items() if key in secret_keys()}
+
+    def variables(self, key: str, environment: str) -> list[str]:
+        """The values of a variable at Vercel in one environment of the plan."""
+        account = self.account("vercel")
+        with contextlib.closing(account):
+            custom = {id for id, found in account.find("environment") if found["name"] == environment}
+            return [
+                document["value"]
+                for _, document in account.find("variable", key=key)
+                if environment in document["targets"] or custom & set(document["customEnvironmentIds"])
+            ]
+
+    def digest(self, sha: str) -> str:
+        """Digest of a release's socket image; empty where none was built."""
+        return str(self.kept.get(f"digest {sha}", ""))
+
+    def run(self, *command: str, stdin: str = "") -> Said:
+        done = subprocess.run(
+            command, cwd=home.CLONE, env=self.home.env() | {"NO_COLOR": "1"}, input=stdin,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
+        return Said(command, done.returncode, done.stdout)
+
+    def operations(self, verb: Verb, stack: str = "") -> None:
+        """Run a verb and note what it said. Raises SceneError unless it ends and speaks as it must."""
+        known = {"feature": self.feature, "bad": self.bad, "stack": stack}
+        known |= {"image": self.digest(self.feature), "bad_image": self.digest(self.bad)}
+        words = verb.words.format_map(known).split()
+        stdin = verb.stdin(self, stack) if verb.stdin else ""
+        said = self.run(sys.executable, "-m", "operations", *words, stdin=stdin)
+        self.said.append(Said(("python", "-m", "operations", *words), said.code, said.text))
+        if said.code != verb.code:
+            raise SceneError(f"`operations {' '.join(words)}` ended with {said.code}, not {verb.code}")
+        if verb.says.format_map(known) not in said.text:
+            raise SceneError(f"`operations {' '.join(words)}` does not say {verb.says.format_map(known)!r}")
+
+    # --- what the stores say ------------------------------------------------------------------------------
+
+    def served(self, stack: str) -> Document:
+        """The deployment behind the stack's domain; empty when it serves nothing."""
+        account = self.account("vercel")
+        with contextlib.closing(account):
+            alias = account.get("alias", self.config(stack)["webDomain"]) or {}
+            return account.get("deployment", alias.get("deploymentId", "")) or {}
+
+    def builds(self) -> set[str]:
+        account = self.account("vercel")
+        with contextlib.closing(account):
+            return {id for id, _ in account.find("deployment")}
+
+    def running(self, stack: str) -> str:
+        """`TAG@DIGEST, n of m`: what the engine runs in the stack's socket service."""
+        engine = docker_hosts.engines(self.home.folder)[0]
+        service = f"{PROJECT}-{stack}-socket"
+        with contextlib.closing(engine.client()) as client:
+            found = client.api.inspect_service(service)
+            tasks = client.api.tasks(filters={"service": service, "desired-state": "running"})
+        image = found["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+        mine = [
+            task
+            for task in tasks
+            if task["Spec"]["ContainerSpec"]["Image"] == image and task["Status"]["State"] == "running"
+        ]
+        wanted = found["Spec"]["Mode"]["Replicated"]["Replicas"]
+        return f"{image.rpartition(':socket')[2].rpartition('/')[2]}, {len(mine)} of {wanted}"
+
+    def healthz(self, stack: str) -> str:
+        """The release that answers at the stack's proxy; empty when none does."""
+        return docker_hosts.endpoint(self.home, stack).release()
+
+    def carried(self, stack: str) -> str:
+        """Every environment variable and mounted file of every container of the stack, on both hosts."""
+        texts: list[str] = []
+        for engine in docker_hosts.engines(self.home.folder):
+            with contextlib.closing(engine.client()) as client:
+                for container in client.containers.list(filters={"label": "com.docker.swarm.service.name"}):
+                    labels = container.labels
+                    if not labels["com.docker.swarm.service.name"].startswith(f"{PROJECT}-{stack}-"):
+                        continue
+                    texts += container.attrs["Config"]["Env"]
+                    spec = client.api.inspect_service(labels["com.docker.swarm.service.id"])["Spec"]
+                    content = spec["TaskTemplate"]["ContainerSpec"]
+                    for mounted in (*content.get("Secrets", ()), *content.get("Configs", ())):
+                        path = mounted["File"]["Name"]
+                        texts.append(container.exec_run(["cat", path]).output.decode(errors="replace"))
+        return "\n".join(texts)
+
+    def commits(self) -> list[str]:
+        """Subjects of the record, newest first."""
+        return self._git("log", "--format=%s").splitlines()
+
+    def clean(self) -> bool:
+        return self._git("status", "--porcelain") == ""
+
+    def _git(self, *words: str) -> str:
+        return self.run("git", "-C", str(self.home.folder), *words).text
+
+
+_RELEASES: Final = ("release", "socketRelease", "previousRelease", "previousSocketRelease")
+
+
+# --- what happens -------------------------------------------------------------------------------------------
+
+
+def push(sha: str, *, fault: str = "") -> Happening:
+    """A push of `feature` or `bad` to develop: checks are green, Vercel builds it, CI pushes its image."""
+
+    def happen(stage: Stage) -> None:
+        release = getattr(stage, sha)
+        github = stage.account("github")
+        with contextlib.closing(github), github.transaction():
+            seeds.commit(github, release, parent=stage.config(PRODUCTION)["release"])
+        site.break_release(stage.home.account, release, broken=False)
+        account = stage.account("vercel")
+        with contextlib.closing(account), account.transaction():
+            vercel.push(account, seeds.REPOSITORY, stage.config(STAGING)["branch"], release)
+        if stage.registry:
+            image = images.socket_server(stage.registry, release, fault=fault)
+            stage.kept[f"digest {release}"] = image.digest
+
+    return happen
+
+
+def note_production(stage: Stage) -> None:
+    served = stage.served(PRODUCTION)
+    stage.kept["served before"], stage.kept["builds before"] = served["sha"], [served["id"]]
+
+
+def rehearsed_gate(stage: Stage) -> None:
+    """Production as `promote` asks for it: nobody here waits half an hour for a healthy release."""
+    watched = all(stage.config(stack).get("monitorHost") for stack in home.STACKS)
+    key, value = ("promoteAfterMinutes", "0") if watched else ("promoteUnmonitored", "true")
+    done = stage.run("pulumi", "config", "set", key, value, "--stack", PRODUCTION)
+    if done.code:
+        raise SceneError(done.text)
+
+
+def breaks(stage: Stage) -> None:
+    """In production, and only there, the bad release answers 500."""
+    stage.kept["builds"] = stage.builds()
+    site.break_release(stage.home.account, stage.bad)
+
+
+def mended(stage: Stage) -> None:
+    """The bad release is reverted: develop is what it was before."""
+    push("feature")(stage)
+
+
+def by_hand(stage: Stage) -> None:
+    """Somebody edits production in the dashboards."""
+    stage.kept["before"] = declared(stage)
+    for name in _BY_HAND:
+        DRIFTS[name].apply(stage.home.account)
+
+
+def taken_back(stage: Stage) -> None:
+    """Each command that `drift` printed, in one."""
+    found = json.loads(stage.said[-1].text)["drift"]
+    stage.kept["drift"] = [finding["name"] for finding in found]
+    named = " ".join(f"--mend {finding['name']}" for finding in found)
+    stage.operations(Verb(words=f"drift --stack {PRODUCTION} --yes {named}"))
+
+
+def declared(stage: Stage) -> dict[str, object]:
+    """What the hands of `by_hand` change, as it is now."""
+    vercel_account, github = stage.account("vercel"), stage.account("github")
+    with contextlib.closing(vercel_account), contextlib.closing(github):
+        found: dict[str, object] = {
+            f"{variable['key']} {variable['targets']}": variable["value"]
+            for _, variable in vercel_account.find("variable")
+        }
+        found |= {f"item {id}": item["value"] for id, item in vercel_account.find("edgeConfigItem")}
+        found |= {
+            f"{environment['repository']} {environment['name']}": environment["reviewers"]
+            for _, environment in github.find("environment")
+        }
+    return found
+
+
+# --- facts --------------------------------------------------------------------------------------------------
+
+
+def _release(stage: Stage, stack: str, *, web: str, socket: str) -> Iterator[Fact]:
+    """A stack serves these releases, asked where it serves."""
+    served = stage.served(stack)
+    told = f"{stage.config(stack)['webDomain']} serves {web[:7]}"
+    yield Fact(f"web of {stack}", served.get("sha"), web, told)
+    if stage.registry:
+        image = f"socket:{socket}@{stage.digest(socket)}"
+        running = stage.running(stack)
+        yield Fact(f"image of {stack}'s socket service", running.partition(",")[0], image, "socket too")
+        yield Fact(f"tasks of {stack}'s socket service", *running.partition(", ")[2].split(" of "))
+        processes.wait_until(lambda: stage.healthz(stack) == socket, _PATIENCE)
+        yield Fact(f"/healthz of {stack}", stage.healthz(stack), socket)
+
+
+def _recorded(stage: Stage, *subjects: str) -> Iterator[Fact]:
+    """The newest commits of the record begin so, newest first, and nothing is left uncommitted."""
+    newest = stage.commits()[: len(subjects)]
+    begins = all(one.startswith(wanted) for one, wanted in zip(newest, subjects, strict=True))
+    yield Fact("the record in git", newest if not begins else list(subjects), list(subjects))
+    yield Fact("git's work tree is clean", stage.clean(), True)
+
+
+def staged(stage: Stage) -> Iterator[Fact]:
+    yield from _release(stage, STAGING, web=stage.feature, socket=stage.feature)
+    if stage.registry:
+        yield from _recorded(stage, f"Stage {stage.feature[:12]}")
+
+
+def promoted(stage: Stage) -> Iterator[Fact]:
+    yield from _release(stage, PRODUCTION, web=stage.feature, socket=stage.feature)
+    yield from _recorded(stage, f"Promote {stage.feature[:7]}")
+    before = stage.kept["served before"]
+    yield Fact("N-1", stage.config(PRODUCTION)["previousRelease"], before, f"N-1 is {before[:7]}")
+    kept = any(stage.builds() & {id} for id in stage.kept["builds before"])
+    yield Fact("N-1 is still built", kept, True)
+
+
+def swarm_kept(stage: Stage) -> Iterator[Fact]:
+    yield from _release(stage, STAGING, web=stage.bad, socket=stage.feature)
+    yield from _recorded(stage, "Roll socket of staging back", f"Stage {stage.bad[:12]}")
+    taken = stage.config(STAGING)["rolledBack"]
+    yield Fact("what was taken back", taken, {"socket": stage.bad}, f"{stage.bad[:7]} is taken back")
+
+
+def rolled_back(stage: Stage) -> Iterator[Fact]:
+    yield from _release(stage, PRODUCTION, web=stage.feature, socket=stage.feature)
+    yield from _recorded(stage, "Roll web of production back", f"Promote {stage.bad[:7]}")
+    made = stage.builds() - stage.kept["builds"]
+    reverted = {
+        id for id in made if stage.served(STAGING).get("id") == id
+    }  # the push that reverts it is built
+    yield Fact("builds made by the rollback", made - reverted, set(), "nothing was built")
+
+
+def lines_of_rotation(stage: Stage, stack: str) -> str:
+    """`KEY=VALUE` lines as somebody brings them from the issuers."""
+    old = stage.secrets(stack)
+    stage.kept[f"old {stack}"] = old
+    return "".join(f"{key}={stack_files.made_up(stack, key)}\n" for key in old if _row(key).issued)
+
+
+def _row(key: str) -> Row:
+    return next(row for row in MATRIX if key in row.stack_file_keys)
+
+
+def rotated(stage: Stage) -> Iterator[Fact]:
+    """Each secret of the matrix in each store it goes to: the new value is there, the old one nowhere."""
+    count = places = 0
+    for stack in home.STACKS:
+        old, new = stage.kept[f"old {stack}"], stage.secrets(stack)
+        kept = {overlap_of(key): value for key, value in old.items() if overlap_of(key)}
+        carried = stage.carried(stack) if stage.registry else ""
+        for key, value in new.items():
+            if key in kept:
+                yield Fact(f"{key} of {stack} is the old value", value == kept[key], True)
+            else:
+                count += 1
+                yield Fact(f"{key} of {stack} is another value", value != old[key], True)
+            for where, values in _stored(stage, stack, key, carried).items():
+                places += 1
+                yield Fact(f"{key} of {stack} in {where}", set(values) == {value}, True)
+        gone = [key for key, value in old.items() if value not in kept.values() and value in carried]
+        yield Fact(f"old values in containers of {stack}", gone, [])
+        stage.kept[f"new {stack}"] = new
+    yield Fact("rotated", count > 0, True, f"{count} secrets in {places} places")
+    yield Fact("the record", all(c.startswith("Rotate ") for c in stage.commits()[:2]), True)
+    yield Fact("git's work tree is clean", stage.clean(), True)
+
+
+def _stored(stage: Stage, stack: str, key: str, carried: str) -> dict[str, list[str]]:
+    """Place -> what it holds of a key. What the stack does not declare is no place."""
+    row, config = _row(key), stage.config(stack)
+    own, found = str(config["environment"]), dict[str, list[str]]()
+    if key != row.key:  # PREVIEW_…
+        environments = {"preview"}
+    else:
+        shared = config.get("preview") and row.preview in (Need.REQUIRED, Need.SHARED)
+        environments = {own, "preview"} if shared else {own}
+    if Store.VERCEL in row.stores:
+        for environment in environments:
+            found[f"Vercel's {environment}"] = stage.variables(row.key, environment)
+    if Store.VERCEL in row.stores and own in environments:
+        found["the build that is served"] = [stage.served(stack)["env"].get(row.key, "")]
+    if Store.SOCKET in row.stores and own in environments and stage.registry:
+        lines = [line for line in carried.splitlines() if line.startswith(f"{row.key}=")]
+        found["the socket server"] = [line.partition("=")[2] for line in lines]
+    if Store.GITHUB in row.stores:
+        account = stage.account("github")
+        with contextlib.closing(account):
+            stored = [doc for _, doc in account.find("secret") if doc["secretName"] == row.key]
+        mine = [doc["value"] for doc in stored if str(doc["environment"]).casefold() in environments]
+        found["GitHub"] = mine
+    if Store.MONITOR in row.stores and config.get("monitorHost") and stage.registry:
+        found["the monitor"] = [stage.secrets(stack)[key]] if stage.secrets(stack)[key] in carried else []
+    return found
+
+
+def finished(stage: Stage) -> Iterator[Fact]:
+    """The pepper of before is gone from every store, and the new one is what it was."""
+    kept = str(overlap_of(_PEPPER))
+    for stack in home.STACKS:
+        own, old = stage.config(stack)["environment"], stage.kept[f"old {stack}"][_PEPPER]
+        yield Fact(f"{kept} of {stack} on Vercel", stage.variables(kept, own), [])
+        yield Fact(f"{kept} of {stack} in its build", stage.served(stack)["env"].get(kept), None)
+        same = stage.served(stack)["env"][_PEPPER] == stage.kept[f"new {stack}"][_PEPPER]
+        yield Fact(f"the new pepper of {stack} in its build", same, True)
+        if stage.registry:
+            yield Fact(f"the old pepper in containers of {stack}", old in stage.carried(stack), False)
+    yield Fact("git's work tree is clean", stage.clean(), True, "the old pepper is in no store")
+
+
+def battle(stage: Stage) -> Watched:
+    """A running reader of the kill switch, with the connection string that production was built with."""
+    connection = urlsplit(stage.served(PRODUCTION)["env"]["EDGE_CONFIG"])
+    api = stage.kept["api"].edge_config_url
+
+    def read() -> str:
+        url = f"{api}{connection.path}/item/battle?{connection.query}"
+        with urlopen(url, timeout=30) as answer:  # noqa: S310  loopback
+            return str(json.loads(answer.read()))
+
+    return "battle, as a running server reads it", read, lambda seen: seen == ["on", "off", "on"]
+
+
+def always_served(stage: Stage) -> Watched:
+    """Staging's `/healthz`, while a bad release of its socket server comes and goes."""
+    return (
+        f"/healthz of {STAGING}", lambda: stage.healthz(STAGING), lambda seen: seen == [stage.feature],
+    )  # fmt: skip
+
+
+def note_builds(stage: Stage) -> None:
+    stage.kept["builds"] = stage.builds()
+
+
+def switched(stage: Stage) -> Iterator[Fact]:
+    yield Fact("deployments", stage.builds(), stage.kept["builds"], "off and on, without a deployment")
+    yield from _recorded(stage, "Switch battle on", "Switch battle off")
+
+
+def nothing_drifts(stage: Stage) -> Iterator[Fact]:
+    yield Fact("what was edited by hand", declared(stage), stage.kept["before"])
+    count = len(stage.kept["drift"])
+    yield Fact("changes found", count, len(_BY_HAND), f"{count} changes by hand found and taken back")
+
+
+# --- the play -----------------------------------------------------------------------------------------------
+
+SCENES: Final[tuple[Scene, ...]] = (
+    Scene(
+        title="a feature reaches staging",
+        steps=(
+            push("feature"),
+            Verb(words="stage --stack staging --release {feature} --digest {image} --yes"),
+            Verb(words="smoke --stack staging"),
+        ),
+        facts=staged,
+    ),
+    Scene(
+        title="promoted to production",
+        steps=(
+            note_production,
+            rehearsed_gate,
+            Verb(words="promote --stack production --release {feature} --yes"),
+            Verb(words="smoke --stack production"),
+        ),
+        facts=promoted,
+    ),
+    Scene(
+        title="Swarm rolls a bad one back",
+        steps=(
+            push("bad", fault="crash"),
+            Verb(
+                words="stage --stack staging --release {bad} --digest {bad_image} --yes",
+                code=1, says="{feature} still serves",
+            ),
+            Verb(words="rollback --stack staging --yes"),
+        ),
+        facts=swarm_kept,
+        during=always_served,
+        docker=True,
+    ),
+    Scene(
+        title="a bad page is rolled back",
+        steps=(
+            push("bad"),
+            Verb(words="promote --stack production --release {bad} --yes"),
+            breaks,
+            Verb(words="smoke --stack production", code=1, says="the smoke test of production failed"),
+            Verb(words="rollback --stack production --yes"),
+            Verb(words="smoke --stack production"),
+            Verb(words="promote --stack production --yes", code=1, says="of web was rolled back"),
+            mended,
+        ),
+        facts=rolled_back,
+    ),
+    Scene(
+        title="every secret is rotated",
+        steps=(
+            Verb(words="rotate --all --generate --stack {stack} --yes", each=True, stdin=lines_of_rotation),
+        ),
+        facts=rotated,
+    ),
+    Scene(
+        title="the old pepper ends",
+        steps=(Verb(words=f"rotate {_PEPPER} --finish --stack {{stack}} --yes", each=True),),
+        facts=finished,
+    ),
+    Scene(
+        title="battle off and on again",
+        steps=(
+            note_builds,
+            Verb(words="features battle=off --stack production --yes"),
+            Verb(words="features battle=on --stack production --yes"),
+        ),
+        facts=switched,
+        during=battle,
+    ),
+    Scene(
+        title="drift is found and mended",
+        steps=(
+            by_hand,
+            Verb(words="drift --stack production --json", code=3),
+            taken_back,
+            Verb(words="drift --stack production", says="nothing was changed by hand"),
+        ),
+        facts=nothing_drifts,
+    ),
+)  # fmt: skip
+
+
+def play(stage: Stage, scene: Scene) -> str:
+    """Play one scene. What the stores say, in a line; raises SceneError with everything that differs."""
+    stage.said.clear()
+    with contextlib.ExitStack() as around:
+        stage.kept["api"] = around.enter_context(AccountApi(stage.home.account))
+        if scene.during:
+            what, look, right = scene.during(stage)
+            seen = around.enter_context(watching(look, pause=0.1))
+        for step in scene.steps:
+            _take(stage, step)
+        if scene.during:
+            around.close()
+            if not right(seen):
+                raise SceneError(f"{what} was {', then '.join(map(repr, seen))}")
+    facts = list(scene.facts(stage))
+    wrong = [
+        f"{fact.what}: {fact.found!r}, not {fact.wanted!r}" for fact in facts if fact.found != fact.wanted
+    ]
+    if wrong:
+        raise SceneError("\n".join(wrong))
+    return ", ".join(fact.told for fact in facts if fact.told)
+
+
+def _take(stage: Stage, step: "Verb | Happening") -> None:
+    if not isinstance(step, Verb):
+        step(stage)
+    elif step.each:
+        with ThreadPoolExecutor() as pool:
+            for done in [pool.submit(stage.operations, step, stack) for stack in home.STACKS]:
+                done.result()
+    else:
+        stage.operations(step)
+
+
+def play_all(stage: Stage, say: Progress, line: Callable[..., None]) -> bool:
+    """Play every scene that this machine can, one line each by `line`; False at the first that fails."""
+    for scene in SCENES:
+        if scene.docker and stage.registry is None:
+            continue
+        started, trouble, told = time.monotonic(), "", ""
+        try:
+            told = play(stage, scene)
+        except SceneError as error:
+            trouble = str(error)
+        line(say, ok=not trouble, title=scene.title, seconds=time.monotonic() - started, told=told)
+        log = stage.home.logs / f"scene-{scene.title.replace(' ', '-')}.log"
+        log.write_text("\n".join(f"$ {shlex.join(said.words)}\n{said.text}" for said in stage.said))
+        if trouble:
+            say(f"{trouble}\nWhat was said: {log}")
+            return False
+    return True

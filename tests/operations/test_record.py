@@ -1,0 +1,118 @@
+"""The record in git: one commit a verb, pushed before anything is applied, beside whoever else records."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from operations import record
+from operations.workspace import OperationError, Workspace
+
+IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false")
+
+
+def git(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", *IDENTITY, "-C", folder, *words], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Path:
+    """A bare repository with both stack files and a program."""
+    folder, first = tmp_path / "remote", tmp_path / "first"
+    subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", folder], check=True)
+    subprocess.run(["git", "clone", "--quiet", folder, first], check=True, capture_output=True)
+    for name in ("Pulumi.staging.yaml", "Pulumi.production.yaml", "program.py"):
+        (first / name).write_text("config: {}\n")
+    git(first, "add", ".")
+    git(first, "commit", "--quiet", "-m", "A program")
+    git(first, "push", "--quiet", "origin", "HEAD:main")
+    return folder
+
+
+def cloned(remote: Path, folder: Path, stack: str, env: Mapping[str, str] | None = None) -> Workspace:
+    """A clone in which the verbs of a stack work, as a job of a workflow has it."""
+    subprocess.run(["git", "clone", "--quiet", remote, folder], check=True)
+    for key, value in (("user.name", "test"), ("user.email", "t@localhost"), ("commit.gpgsign", "false")):
+        git(folder, "config", key, value)
+    job = {record.RECORD: "origin main"} if env is None else env
+    return Workspace(folder=folder, stack=stack, env={**os.environ, **job})
+
+
+def edit(workspace: Workspace, text: str) -> None:
+    workspace.stack_file.write_text(f"config:\n  paintshare:release: {text}\n")
+
+
+def subjects(remote: Path) -> list[str]:
+    return git(remote, "log", "--format=%s", "main").splitlines()
+
+
+def test_a_record_is_pushed_and_said_twice_it_is_one_commit(remote: Path, tmp_path: Path) -> None:
+    production = cloned(remote, tmp_path / "a", "production")
+    edit(production, "one")
+    assert record.commit(production, "Promote one")
+    assert record.commit(production, "Promote one") is None
+    assert subjects(remote) == ["Promote one", "A program"]
+
+
+def test_the_record_of_another_stack_that_came_first_is_kept_below_ones_own(
+    remote: Path, tmp_path: Path
+) -> None:
+    production = cloned(remote, tmp_path / "a", "production")
+    staging = cloned(remote, tmp_path / "b", "staging")
+    edit(staging, "two")
+    record.commit(staging, "Stage two")
+    edit(production, "one")
+    record.commit(production, "Promote one")
+    assert subjects(remote) == ["Promote one", "Stage two", "A program"]
+    assert "two" in git(remote, "show", "main:Pulumi.staging.yaml")
+    assert "one" in git(remote, "show", "main:Pulumi.production.yaml")
+    assert git(production.folder, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("name", ["program.py", "Pulumi.production.yaml"])
+def test_a_program_or_record_that_nobody_previewed_refuses_the_record(
+    name: str, remote: Path, tmp_path: Path
+) -> None:
+    production, other = (cloned(remote, tmp_path / folder, "production") for folder in ("a", "b"))
+    (other.folder / name).write_text("config:\n  paintshare:release: other\n")
+    git(other.folder, "commit", "--quiet", "-am", "Something else")
+    git(other.folder, "push", "--quiet", "origin", "HEAD:main")
+    edit(production, "one")
+    with pytest.raises(OperationError, match=rf"nothing is applied.*{name}"):
+        record.commit(production, "Promote one")
+    assert subjects(remote) == ["Something else", "A program"]
+
+
+def test_what_a_killed_run_committed_and_did_not_push_is_pushed_by_the_next(
+    remote: Path, tmp_path: Path
+) -> None:
+    killed = cloned(remote, tmp_path / "a", "production", env={})
+    edit(killed, "one")
+    record.commit(killed, "Promote one")
+    assert subjects(remote) == ["A program"]
+    again = Workspace(
+        folder=killed.folder, stack="production", env={**os.environ, record.RECORD: "origin main"}
+    )
+    assert record.commit(again, "Promote one") is None
+    assert subjects(remote) == ["Promote one", "A program"]
+
+
+def test_other_files_stay_as_they_are_staged_ones_too(remote: Path, tmp_path: Path) -> None:
+    production = cloned(remote, tmp_path / "a", "production")
+    (production.folder / "program.py").write_text("edited\n")
+    git(production.folder, "add", "program.py")
+    edit(production, "one")
+    record.commit(production, "Promote one")
+    assert git(production.folder, "show", "--format=", "--name-only") == "Pulumi.production.yaml"
+    assert git(production.folder, "status", "--porcelain") == "M  program.py"
+
+
+def test_without_a_work_tree_nothing_is_recorded_and_nothing_is_wrong(tmp_path: Path) -> None:
+    workspace = Workspace(folder=tmp_path, stack="production", env=dict(os.environ))
+    edit(workspace, "one")
+    assert record.commit(workspace, "Promote one") is None

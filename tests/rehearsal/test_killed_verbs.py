@@ -1,0 +1,147 @@
+"""Promote, roll back and rotate, killed at every step: the same command again ends the same.
+
+Which steps there are is seen in an undisturbed run (`killing`), which resources the engine changes in what
+it says. Compared are the stores, the stack file, git and the state, with those after the undisturbed run.
+"""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from rehearsal.docker_engine import processes
+from rehearsal.home import CLONE
+from rehearsal.standin.account import Account
+from tests.harness import TIMEOUT, RehearsalHome
+from tests.rehearsal.test_course import log
+from tests.rehearsal.test_releases import NEXT, push, served
+
+STACK: Final = "production"
+VALUE: Final = "https://rotated@sentry.example/7"
+_WORDS: Final = {"created": "create", "updated": "update", "replaced": "create", "deleted": "delete"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A verb that changes something in a home made ready for it."""
+
+    words: tuple[str, ...]
+    ready: Callable[[RehearsalHome], None] = lambda _: None
+    stdin: str = ""
+
+
+def promotable(home: RehearsalHome) -> None:
+    home.set_config(STACK, "promoteUnmonitored", "true")
+    home.operations("up", "--stack", STACK, "--yes").ok()
+    push(home, NEXT)
+
+
+CASES: Final = {
+    "promote": Case(("promote", "--stack", STACK, "--yes"), promotable),
+    "rollback": Case(("rollback", "--stack", STACK, "--yes")),
+    "rotate": Case(("rotate", "SENTRY_DSN", "--stack", STACK, "--yes"), stdin=VALUE),
+    "rotate with an overlap": Case(
+        ("rotate", "BATTLE_PASSWORD_PEPPER", "--generate", "--stack", STACK, "--yes")
+    ),
+}
+
+
+def verb(home: RehearsalHome, case: Case, notes: Path, number: int = 0) -> subprocess.Popen[str]:
+    """The verb at work in a session of its own, to be killed before its step `number`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.rehearsal.killing", str(notes), str(number), *case.words],
+        env=home.home.env() | {"NO_COLOR": "1"}, cwd=CLONE, stdin=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdin
+    process.stdin.write(case.stdin)
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def end(home: RehearsalHome) -> dict[str, Any]:
+    """What must be the same whatever happened on the way."""
+    content = yaml.safe_load(home.home.stack_file(STACK).read_text())["config"]
+    plain = {key: value for key, value in content.items() if not isinstance(value, dict)}
+    build, pepper = served(home), home.config(STACK, "BATTLE_PASSWORD_PEPPER")
+    return {
+        "keys": sorted(content),
+        "plain": plain,
+        "taken back": content.get("paintshare:rolledBack"),
+        "serves": build["sha"],
+        # A pepper is made anew at each run.
+        "values": {key: "the pepper" if value == pepper else value for key, value in build["env"].items()},
+        "resources": sorted(home.resources(STACK)),
+        "pending": home.export(STACK)["deployment"].get("pending_operations") or [],
+        "drafts": sorted(path.name for path in home.folder.glob(".Pulumi.*")),
+        "git": git(home, "status", "--porcelain"),
+    }
+
+
+def git(home: RehearsalHome, *words: str) -> str:
+    return subprocess.run(
+        ["git", "-C", home.folder, *words], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def check(home: RehearsalHome, wanted: dict[str, Any], case: Case, commits: list[str], where: str) -> None:
+    """The file is whole after the kill, and the same command again brings the wanted end with one commit."""
+    assert yaml.safe_load(home.home.stack_file(STACK).read_text())["config"], where
+    again = home.run(sys.executable, "-m", "operations", *case.words, stdin=case.stdin)
+    assert again.code == 0, f"{where}:\n{again.text}"
+    assert end(home) == wanted, where
+    assert log(home)[1:] == commits, where
+    assert git(home, "show", "--format=", "--name-only").split() == [f"Pulumi.{STACK}.yaml"], where
+    home.pulumi("preview", "-s", STACK, "--expect-no-changes").ok()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_verb_killed_at_any_step_ends_the_same_when_it_is_said_again(
+    name: str, applied_home: RehearsalHome, tmp_path: Path
+) -> None:
+    case = CASES[name]
+    case.ready(applied_home)
+    commits = log(applied_home)
+
+    whole = applied_home.copy(tmp_path / "whole")
+    with verb(whole, case, tmp_path / "steps") as process:
+        told, _ = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0, told
+    wanted, steps = end(whole), (tmp_path / "steps").read_text().splitlines()
+    kinds = {name: resource["type"].rpartition(":")[2] for name, resource in whole.resources(STACK).items()}
+    whole.close()
+    assert f"put Pulumi.{STACK}.yaml in place" in steps
+    assert {"git add", "git commit", "pulumi preview", "pulumi up"} <= set(steps), steps
+
+    for number, what in enumerate(steps, 1):
+        home = applied_home.copy(tmp_path / f"step-{number}")
+        with verb(home, case, tmp_path / f"steps-{number}", number) as process:
+            said, _ = process.communicate(timeout=TIMEOUT)
+        assert process.returncode == -signal.SIGKILL, said
+        check(home, wanted, case, commits, f"killed before `{what}` ({number} of {len(steps)})")
+        home.close()
+
+    changed = dict.fromkeys(
+        (_WORDS[word], kinds[resource])
+        for word, resource in re.findall(r"^  (\w+) +(web-\S+)$", told, re.MULTILINE)
+        if word in _WORDS and resource in kinds
+    )
+    assert changed
+    for number, (deed, kind) in enumerate(changed):
+        home = applied_home.copy(tmp_path / f"deed-{number}")
+        account: Account = home.account("vercel")
+        with account.transaction():
+            account.put("fault", "1", {"verb": deed, "kind": kind, "hang": 60})
+        with verb(home, case, tmp_path / f"deeds-{number}") as process:
+            assert processes.wait_until(lambda: account.find("fault") == [], TIMEOUT)  # noqa: B023
+            processes.kill_tree([process.pid])
+        check(home, wanted, case, commits, f"killed while the engine was about to {deed} a {kind}")
+        home.close()
