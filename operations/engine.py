@@ -263,11 +263,28 @@ class _Raising:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, automation.CommandError):
             return
-        stderr = "\n".join(self._events.stderr).strip() or str(error).partition("stderr:")[2].strip()
+        printed, _, last = str(error).partition("stderr:")
+        stderr = "\n".join(self._events.stderr).strip() or last.strip()
         if isinstance(error, automation.ConcurrentUpdateError):
             raise LockedError(f"another run holds the lock:\n{stderr}") from None
         said = list(dict.fromkeys(self._events.failures)) or self._events.program or [stderr]
+        if self._events.failures:
+            found = _diagnostics(printed)
+            said += [text for text in found if not any(text.splitlines()[0] in known for known in said)]
         raise OperationError(f"{self._what}:\n" + "\n".join(said)) from None
+
+
+def _diagnostics(printed: str) -> list[str]:
+    """The errors that the engine printed below `Diagnostics:`.
+
+    The Automation API stops reading events when the engine has ended, and loses those of the last tenth of a
+    second (`_watch_logs` of the SDK): which release still serves, for one, is said last.
+    """
+    section = re.search(r"^Diagnostics:\n(.*?)^(?=\S)", printed + "\n.", re.MULTILINE | re.DOTALL)
+    found = re.split(r"^    error: ", section[1] if section else "", flags=re.MULTILINE)[1:]
+    texts = [re.split(r"\n\s*\n|\n  \S", text)[0] for text in found]
+    clean = ["\n".join(line.strip() for line in text.strip().splitlines()) for text in texts]
+    return [text for text in clean if not _NOISE.match(text)]
 
 
 def _name(urn: str) -> str:

@@ -106,7 +106,7 @@ class Stage:
     def __post_init__(self) -> None:
         named = {str(self.config(stack).get(key, "")) for stack in home.STACKS for key in _RELEASES}
         named |= {sha for stack in home.STACKS for sha in self.config(stack).get("rolledBack", {}).values()}
-        last = max(int(sha[:1] or "0", 16) for sha in named)
+        last = max(3, *(int(sha[:1] or "0", 16) for sha in named))
         # Releases of their own at each repetition, as long as there are digits.
         self.feature, self.bad = (f"{4 + (last - 3 + n) % 12:x}" * 40 for n in (0, 1))
 
@@ -122,7 +122,7 @@ class Stage:
         """Every secret of the matrix that the stack file holds, in the clear."""
         shown = json.loads(self.run("pulumi", "config", "--stack", stack, "--show-secrets", "--json").text)
         values = {key.removeprefix(f"{PROJECT}:"): entry.get("value", "") for key, entry in shown.items()}
-        return {key: value for key, value in values.items() if key in secret_keys()}
+        return {key: value for key, value in values.items() if key in secret_keys() and value}
 
     def variables(self, key: str, environment: str) -> list[str]:
         """The values of a variable at Vercel in one environment of the plan."""
@@ -149,7 +149,7 @@ class Stage:
     def operations(self, verb: Verb, stack: str = "") -> None:
         """Run a verb and note what it said. Raises SceneError unless it ends and speaks as it must."""
         known = {"feature": self.feature, "bad": self.bad, "stack": stack}
-        known |= {"image": self.digest(self.feature), "bad_image": self.digest(self.bad)}
+        known |= {"image": self._image(self.feature), "bad_image": self._image(self.bad)}
         words = verb.words.format_map(known).split()
         stdin = verb.stdin(self, stack) if verb.stdin else ""
         said = self.run(sys.executable, "-m", "operations", *words, stdin=stdin)
@@ -159,6 +159,10 @@ class Stage:
         if verb.says.format_map(known) not in said.text:
             raise SceneError(f"`operations {' '.join(words)}` does not say {verb.says.format_map(known)!r}")
 
+    def _image(self, sha: str) -> str:
+        digest = self.digest(sha)
+        return f"--digest {digest}" if digest else ""
+
     # --- what the stores say ------------------------------------------------------------------------------
 
     def served(self, stack: str) -> Document:
@@ -166,7 +170,8 @@ class Stage:
         account = self.account("vercel")
         with contextlib.closing(account):
             alias = account.get("alias", self.config(stack)["webDomain"]) or {}
-            return account.get("deployment", alias.get("deploymentId", "")) or {}
+            id = str(alias.get("deploymentId", ""))
+            return {"id": id, **(account.get("deployment", id) or {})}
 
     def builds(self) -> set[str]:
         account = self.account("vercel")
@@ -212,12 +217,12 @@ class Stage:
 
     def commits(self) -> list[str]:
         """Subjects of the record, newest first."""
-        return self._git("log", "--format=%s").splitlines()
+        return self.git("log", "--format=%s").splitlines()
 
     def clean(self) -> bool:
-        return self._git("status", "--porcelain") == ""
+        return self.git("status", "--porcelain") == ""
 
-    def _git(self, *words: str) -> str:
+    def git(self, *words: str) -> str:
         return self.run("git", "-C", str(self.home.folder), *words).text
 
 
@@ -234,7 +239,9 @@ def push(sha: str, *, fault: str = "") -> Happening:
         release = getattr(stage, sha)
         github = stage.account("github")
         with contextlib.closing(github), github.transaction():
-            seeds.commit(github, release, parent=stage.config(PRODUCTION)["release"])
+            parent = stage.config(PRODUCTION)["release"]
+            if parent != release:
+                seeds.commit(github, release, parent=parent)
         site.break_release(stage.home.account, release, broken=False)
         account = stage.account("vercel")
         with contextlib.closing(account), account.transaction():
@@ -246,9 +253,15 @@ def push(sha: str, *, fault: str = "") -> Happening:
     return happen
 
 
+def commit_adoption(stage: Stage) -> None:
+    """What adopting wrote into the stack files is committed by whoever adopted (README)."""
+    if not stage.clean():
+        stage.git("commit", "--quiet", "--all", "--message", "Adopt both stacks")
+
+
 def note_production(stage: Stage) -> None:
     served = stage.served(PRODUCTION)
-    stage.kept["served before"], stage.kept["builds before"] = served["sha"], [served["id"]]
+    stage.kept["served before"], stage.kept["build before"] = served["sha"], served["id"]
 
 
 def rehearsed_gate(stage: Stage) -> None:
@@ -338,8 +351,7 @@ def promoted(stage: Stage) -> Iterator[Fact]:
     yield from _recorded(stage, f"Promote {stage.feature[:7]}")
     before = stage.kept["served before"]
     yield Fact("N-1", stage.config(PRODUCTION)["previousRelease"], before, f"N-1 is {before[:7]}")
-    kept = any(stage.builds() & {id} for id in stage.kept["builds before"])
-    yield Fact("N-1 is still built", kept, True)
+    yield Fact("N-1 is still built", stage.kept["build before"] in stage.builds(), True)
 
 
 def swarm_kept(stage: Stage) -> Iterator[Fact]:
@@ -352,11 +364,10 @@ def swarm_kept(stage: Stage) -> Iterator[Fact]:
 def rolled_back(stage: Stage) -> Iterator[Fact]:
     yield from _release(stage, PRODUCTION, web=stage.feature, socket=stage.feature)
     yield from _recorded(stage, "Roll web of production back", f"Promote {stage.bad[:7]}")
-    made = stage.builds() - stage.kept["builds"]
-    reverted = {
-        id for id in made if stage.served(STAGING).get("id") == id
-    }  # the push that reverts it is built
-    yield Fact("builds made by the rollback", made - reverted, set(), "nothing was built")
+    reverted = {stage.served(STAGING)["id"]}  # built by the push that reverts it
+    yield Fact(
+        "builds made by the rollback", stage.builds() - stage.kept["builds"], reverted, "nothing was built"
+    )
 
 
 def lines_of_rotation(stage: Stage, stack: str) -> str:
@@ -414,7 +425,7 @@ def _stored(stage: Stage, stack: str, key: str, carried: str) -> dict[str, list[
     if Store.GITHUB in row.stores:
         account = stage.account("github")
         with contextlib.closing(account):
-            stored = [doc for _, doc in account.find("secret") if doc["secretName"] == row.key]
+            stored = [doc for _, doc in account.find("secret") if doc["name"] == row.key]
         mine = [doc["value"] for doc in stored if str(doc["environment"]).casefold() in environments]
         found["GitHub"] = mine
     if Store.MONITOR in row.stores and config.get("monitorHost") and stage.registry:
@@ -477,8 +488,9 @@ SCENES: Final[tuple[Scene, ...]] = (
     Scene(
         title="a feature reaches staging",
         steps=(
+            commit_adoption,
             push("feature"),
-            Verb(words="stage --stack staging --release {feature} --digest {image} --yes"),
+            Verb(words="stage --stack staging --release {feature} {image} --yes"),
             Verb(words="smoke --stack staging"),
         ),
         facts=staged,
@@ -498,7 +510,7 @@ SCENES: Final[tuple[Scene, ...]] = (
         steps=(
             push("bad", fault="crash"),
             Verb(
-                words="stage --stack staging --release {bad} --digest {bad_image} --yes",
+                words="stage --stack staging --release {bad} {bad_image} --yes",
                 code=1, says="{feature} still serves",
             ),
             Verb(words="rollback --stack staging --yes"),

@@ -7,7 +7,8 @@ same two lines.
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +46,28 @@ class Result:
         return self
 
 
+class Running:
+    """A command at work, with everything that it has started."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    @property
+    def at_work(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End it as a power cut would, its children too."""
+        processes.kill_tree([self.pid])
+        self._process.wait()
+
+    def finish(self) -> Result:
+        """Wait for its end."""
+        said, _ = self._process.communicate(timeout=TIMEOUT)
+        return Result(tuple(map(str, self._process.args)), self._process.returncode, said, "")  # type: ignore[arg-type]
+
+
 class RehearsalHome:
     """One rehearsal home in a folder of a test: stacks, secrets and accounts that nobody else uses."""
 
@@ -71,6 +94,34 @@ class RehearsalHome:
     def operations(self, *arguments: str, stdin: str = "") -> Result:
         """`python -m operations ...`"""
         return self.run(sys.executable, "-m", "operations", *arguments, stdin=stdin)
+
+    @contextmanager
+    def hanging(self, verb: str, kind: str, *command: str, seconds: int = 40) -> Iterator[Running]:
+        """A command that hangs for `seconds` where Vercel is asked to `verb` a `kind`, as the block sees it.
+
+        It is killed when the block leaves it at work.
+        """
+        vercel = self.account("vercel")
+        with vercel.transaction():
+            vercel.put("fault", "1", {"verb": verb, "kind": kind, "hang": seconds})
+        process = subprocess.Popen(
+            command, env=self.home.env() | {"NO_COLOR": "1"}, cwd=home.CLONE, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        running = Running(process)
+        try:
+            with process:
+                reached = processes.wait_until(
+                    lambda: vercel.find("fault") == [] or not running.at_work, TIMEOUT
+                )
+                assert reached, f"it never came to {verb} a {kind}"
+                assert running.at_work, running.finish().text
+                yield running
+                if running.at_work:
+                    running.kill()
+        finally:
+            if running.at_work:
+                running.kill()
 
     def adopt(self, stack: str) -> Result:
         return self.operations("adopt", "--stack", stack, "--yes").ok()

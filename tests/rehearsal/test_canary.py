@@ -2,7 +2,6 @@
 
 import base64
 import json
-import threading
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.watching import watching
 from tests.harness import RehearsalHome
 
 CANARY = "canary-\"quoted\"-100%-$HOME-'single'-{brace}-한글"
@@ -37,29 +37,22 @@ def _found_in(data: bytes) -> list[bytes]:
 def _watched_arguments(marker: str) -> Iterator[list[bytes]]:
     """Collect the arguments of every process that starts meanwhile and names `marker` or pulumi."""
     seen: list[bytes] = []
-    done = threading.Event()
+    known: set[Path] = set()
 
-    def watch() -> None:
-        known: set[Path] = set()
-        while not done.is_set():
-            for entry in Path("/proc").glob("[0-9]*"):
-                if entry not in known:
-                    try:
-                        arguments = (entry / "cmdline").read_bytes()
-                    except OSError:
-                        continue
-                    if arguments:
-                        known.add(entry)
-                        seen.append(arguments)
-            done.wait(0.002)
+    def look() -> int:
+        for entry in Path("/proc").glob("[0-9]*"):
+            if entry not in known:
+                try:
+                    arguments = (entry / "cmdline").read_bytes()
+                except OSError:
+                    continue
+                if arguments:
+                    known.add(entry)
+                    seen.append(arguments)
+        return len(known)
 
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
+    with watching(look, pause=0.002):
         yield seen
-    finally:
-        done.set()
-        thread.join()
     assert any(marker.encode() in arguments for arguments in seen), "the watcher saw nothing"
 
 

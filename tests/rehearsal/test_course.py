@@ -1,15 +1,11 @@
 """The course of a verb on the real engine: previewed, asked, recorded in git, applied."""
 
-import os
-import signal
 import subprocess
 import sys
 
 import yaml
 
-from rehearsal.docker_engine import processes
-from rehearsal.home import CLONE
-from tests.harness import TIMEOUT, RehearsalHome
+from tests.harness import RehearsalHome
 
 
 def log(home: RehearsalHome, *options: str) -> list[str]:
@@ -84,19 +80,12 @@ def test_after_a_killed_run_up_frees_the_lock_of_a_process_that_is_gone_and_appl
     applied_home: RehearsalHome,
 ) -> None:
     vercel = applied_home.account("vercel")
-    with vercel.transaction():
-        vercel.put("fault", "1", {"verb": "create", "kind": "ProjectEnvironmentVariable", "hang": 60})
     applied_home.operations(
         "set", "PREVIEW_SENTRY_DSN", "--stack", "staging", stdin="https://p@sentry.example/9"
     ).ok()
-    running = subprocess.Popen(
-        [sys.executable, "-m", "operations", "up", "--stack", "staging", "--yes"],
-        env=applied_home.home.env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True, cwd=CLONE,
-    )  # fmt: skip
-    assert processes.wait_until(lambda: vercel.find("fault") == [], TIMEOUT)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    command = (sys.executable, "-m", "operations", "up", "--stack", "staging", "--yes")
+    with applied_home.hanging("create", "ProjectEnvironmentVariable", *command) as running:
+        running.kill()
 
     assert "--yes" in applied_home.operations("up", "--stack", "staging").failed().text
     said = applied_home.operations("up", "--stack", "staging", "--yes").ok()
@@ -109,21 +98,14 @@ def test_after_a_killed_run_up_frees_the_lock_of_a_process_that_is_gone_and_appl
 
 
 def test_while_somebody_runs_the_other_is_told_who_and_changes_nothing(applied_home: RehearsalHome) -> None:
-    vercel = applied_home.account("vercel")
-    with vercel.transaction():
-        vercel.put("fault", "1", {"verb": "update", "kind": "ProjectEnvironmentVariable", "hang": 25})
     applied_home.operations(
         "set", "SENTRY_DSN", "--stack", "staging", stdin="https://p@sentry.example/9"
     ).ok()
-    command = ["pulumi", "up", "-s", "staging", "--yes", "--skip-preview", "--non-interactive"]
-    with subprocess.Popen(
-        command, env=applied_home.home.env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as running:
-        assert processes.wait_until(lambda: vercel.find("fault") == [], TIMEOUT)
+    command = ("pulumi", "up", "-s", "staging", "--yes", "--skip-preview", "--non-interactive")
+    with applied_home.hanging("update", "ProjectEnvironmentVariable", *command) as running:
         before = log(applied_home)
         refused = applied_home.operations("up", "--stack", "staging", "--yes").failed()
-        output, _ = running.communicate(timeout=TIMEOUT)
+        running.finish().ok()
 
-    assert running.returncode == 0, output
     assert f"(process {running.pid})" in refused.stderr
     assert log(applied_home) == before

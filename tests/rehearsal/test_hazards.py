@@ -8,7 +8,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -304,19 +303,13 @@ def test_protection_given_up_knowingly_is_stable(rehearsal_home: RehearsalHome, 
 
 def test_a_killed_update_is_taken_up_again_after_cancel(applied_home: RehearsalHome) -> None:
     vercel = applied_home.account("vercel")
-    with vercel.transaction():
-        vercel.put("fault", "1", {"verb": "update", "kind": "ProjectEnvironmentVariable", "hang": 60})
     applied_home.operations(
         "set", "SENTRY_DSN", "--stack", "staging", stdin="https://k@sentry.example/1"
     ).ok()
-    command = ["pulumi", "up", "-s", "staging", "--yes", "--skip-preview", "--non-interactive"]
-    running = subprocess.Popen(
-        command, env=applied_home.home.env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    _until(lambda: vercel.find("fault") == [])
-    assert _children(applied_home)
-    _kill(running)
+    command = ("pulumi", "up", "-s", "staging", "--yes", "--skip-preview", "--non-interactive")
+    with applied_home.hanging("update", "ProjectEnvironmentVariable", *command) as running:
+        assert _children(applied_home)
+        os.killpg(running.pid, signal.SIGKILL)
     _until(lambda: _children(applied_home) == [])  # plugins and language host end with the engine
 
     locked = applied_home.pulumi("up", "-s", "staging", "--yes", "--skip-preview").failed()
@@ -367,11 +360,6 @@ def _until(condition: Any, seconds: float = 120) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.05)
-
-
-def _kill(running: "subprocess.Popen[str]") -> None:
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait(30)
 
 
 # --- the table ----------------------------------------------------------------------------------------------

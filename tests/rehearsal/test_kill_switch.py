@@ -1,8 +1,6 @@
 """The kill switch on the real engine: at once, recorded, also while another run holds the lock."""
 
 import json
-import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.error import HTTPError
@@ -12,6 +10,7 @@ from urllib.request import urlopen
 from rehearsal import demo
 from rehearsal.docker_engine import processes
 from rehearsal.standin.api import AccountApi
+from rehearsal.watching import watching
 from tests.harness import TIMEOUT, RehearsalHome
 from tests.rehearsal.test_course import dirty, log
 
@@ -24,29 +23,18 @@ def reader(home: RehearsalHome) -> Iterator[list[str]]:
     built = home.account("vercel").get("deployment", deployment["deploymentId"])
     assert built is not None
     connection = urlsplit(built["env"]["EDGE_CONFIG"])
-    seen: list[str] = []
-    done = threading.Event()
     with AccountApi(home.home.account) as api:
 
-        def read() -> None:
-            while not done.is_set():
-                try:
-                    url = f"{api.edge_config_url}{connection.path}/item/battle?{connection.query}"
-                    with urlopen(url, timeout=30) as answer:  # noqa: S310  loopback
-                        value = json.loads(answer.read())
-                except HTTPError as error:
-                    value = f"status {error.code}"
-                if seen[-1:] != [value]:
-                    seen.append(value)
-                done.wait(0.02)
+        def read() -> str:
+            url = f"{api.edge_config_url}{connection.path}/item/battle?{connection.query}"
+            try:
+                with urlopen(url, timeout=30) as answer:  # noqa: S310  loopback
+                    return str(json.loads(answer.read()))
+            except HTTPError as error:
+                return f"status {error.code}"
 
-        thread = threading.Thread(target=read)
-        thread.start()
-        try:
+        with watching(read) as seen:
             yield seen
-        finally:
-            done.set()
-            thread.join()
 
 
 def test_a_running_reader_sees_battle_off_and_on_again_without_a_gap_and_the_next_preview_is_empty(
@@ -73,21 +61,15 @@ def test_it_works_while_another_run_holds_the_lock_which_keeps_what_it_recorded(
     applied_home: RehearsalHome,
 ) -> None:
     vercel = applied_home.account("vercel")
-    with vercel.transaction():
-        vercel.put("fault", "1", {"verb": "create", "kind": "Deployment", "hang": 40})
     applied_home.edit("production", release=demo.RELEASES[2], previousRelease=demo.RELEASES[1])
-    command = ["pulumi", "up", "-s", "production", "--yes", "--skip-preview", "--non-interactive"]
-    with subprocess.Popen(
-        command, env=applied_home.home.env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as running:
-        assert processes.wait_until(lambda: vercel.find("fault") == [], TIMEOUT)
+    command = ("pulumi", "up", "-s", "production", "--yes", "--skip-preview", "--non-interactive")
+    with applied_home.hanging("create", "Deployment", *command) as running:
         with reader(applied_home) as seen:
             said = applied_home.operations("features", "battle=off", "--stack", "production", "--yes").ok()
             assert processes.wait_until(lambda: seen[-1] == "off", TIMEOUT)
-            assert running.poll() is None  # the other run still holds the lock
-        output, _ = running.communicate(timeout=TIMEOUT)
+            assert running.at_work  # the other run still holds the lock
+        running.finish().ok()
 
-    assert running.returncode == 0, output
     assert "is locked by" in said.stderr
     assert applied_home.config("production", "battle") == "off"
     applied_home.operations("up", "--stack", "production", "--yes", "--refresh").ok()

@@ -1,14 +1,11 @@
 """Promote, roll back and rotate on the real engine, each verified in the account of the services."""
 
-import subprocess
 import sys
 from typing import Any
 
 from rehearsal import demo
-from rehearsal.docker_engine import processes
-from rehearsal.home import CLONE
 from rehearsal.standin import seeds, vercel
-from tests.harness import TIMEOUT, RehearsalHome
+from tests.harness import RehearsalHome
 from tests.rehearsal.test_course import dirty, log
 
 OLD, NOW, NEXT, _ = demo.RELEASES
@@ -92,19 +89,11 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_says_who_holds_the_loc
 ) -> None:
     unmonitored(applied_home)
     push(applied_home, NEXT)
-    account = applied_home.account("vercel")
-    with account.transaction():
-        account.put("fault", "1", {"verb": "create", "kind": "Deployment", "hang": 30})
-    command = [sys.executable, "-m", "operations", "promote", "--stack", "production", "--yes"]
-    with subprocess.Popen(
-        command, env=applied_home.home.env(), cwd=CLONE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True,
-    ) as winner:  # fmt: skip
-        assert processes.wait_until(lambda: account.find("fault") == [], TIMEOUT)
+    command = (sys.executable, "-m", "operations", "promote", "--stack", "production", "--yes")
+    with applied_home.hanging("create", "Deployment", *command) as winner:
         loser = applied_home.operations("promote", "--stack", "production", "--yes").failed()
-        said, _ = winner.communicate(timeout=TIMEOUT)
+        winner.finish().ok()
 
-    assert winner.returncode == 0, said
     assert "is locked by" in loser.stderr
     assert served(applied_home)["sha"] == NEXT
     assert dirty(applied_home, "production") == ""
