@@ -19,7 +19,7 @@ import websocket
 
 from operations.serving import Finding
 from plan.settings import Settings
-from plan.variables import app_url
+from plan.variables import app_url, socket_url
 
 _TIMEOUT: Final = 20  # seconds for one answer: a cold start counts as an answer
 _REDIRECTS: Final = 5
@@ -71,14 +71,6 @@ class Network:
             return answer.status, body, answer.getheader("Location") or ""
 
 
-def socket_address(settings: Settings) -> str:
-    """Where the socket server answers: the proxy's HTTPS port, or its HTTP port where TLS is off."""
-    scheme, port, usual = ("https", settings.socket_https_port, 443)
-    if settings.socket_tls == "off":
-        scheme, port, usual = ("http", settings.socket_http_port, 80)
-    return f"{scheme}://{settings.socket_domain}" + ("" if port == usual else f":{port}")
-
-
 def smoke(settings: Settings, network: Network | None = None) -> Iterator[Finding]:
     """Ask everything, one finding each. Never raises for what the other side does."""
     network = network or Network()
@@ -87,7 +79,7 @@ def smoke(settings: Settings, network: Network | None = None) -> Iterator[Findin
     if not settings.socket_release:
         yield Finding(what="socket", ok=None, text="no socket server is declared yet")
         return
-    address, origin = socket_address(settings), app_url(settings)
+    address, origin = socket_url(settings), app_url(settings)
     for transport, ask in (("polling", _polling), ("websocket", _websocket)):
         with _told(f"socket by {transport}") as told:
             told.text = ask(network, address, origin)

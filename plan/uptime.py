@@ -440,12 +440,12 @@ def blackbox_yml(settings: Settings) -> dict[str, Any]:
     return {
         "modules": {
             "web": _module({**agent, **({"x-vercel-protection-bypass": bypass} if bypass else {})}),
-            "socket": _module(agent),
+            "socket": _module(agent, tls=settings.socket_tls != "off"),
         }
     }
 
 
-def _module(headers: dict[str, str]) -> dict[str, Any]:
+def _module(headers: dict[str, str], *, tls: bool = True) -> dict[str, Any]:
     return {
         "prober": "http",
         "timeout": f"{PROBE_TIMEOUT}s",
@@ -453,7 +453,7 @@ def _module(headers: dict[str, str]) -> dict[str, Any]:
             "method": "GET",
             "headers": headers,
             "follow_redirects": False,
-            "fail_if_not_ssl": True,
+            "fail_if_not_ssl": tls,
             "preferred_ip_protocol": "ip4",
             "tls_config": {"insecure_skip_verify": False},
         },

@@ -102,8 +102,11 @@ def app_url(settings: Settings) -> str:
 
 
 def socket_url(settings: Settings) -> str:
-    port = settings.socket_https_port
-    return f"https://{settings.socket_domain}" + ("" if port == 443 else f":{port}")
+    """Where the socket server answers: the proxy's HTTPS port, or its HTTP port where TLS is off."""
+    scheme, port, usual = ("https", settings.socket_https_port, 443)
+    if settings.socket_tls == "off":
+        scheme, port, usual = ("http", settings.socket_http_port, 80)
+    return f"{scheme}://{settings.socket_domain}" + ("" if port == usual else f":{port}")
 
 
 def client_url(settings: Settings) -> str:

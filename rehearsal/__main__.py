@@ -1,4 +1,4 @@
-"""Command line of the rehearsal: `python -m rehearsal env|status|reset|drift|watch|up`.
+"""Command line of the rehearsal: `python -m rehearsal env|status|reset|drift|up`.
 
 Owns arguments, questions, tables and exit codes. Imports what a command needs when it runs, so that `env`
 stays quick, and starts itself again in the clone's .venv when the Python at hand lacks the requirements.
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from rehearsal.home import Home
 
 _CLONE = Path(__file__).resolve().parent.parent
 
@@ -36,7 +38,6 @@ def main(arguments: list[str] | None = None) -> int:
     reset.add_argument("--yes", "-y", action="store_true", help="do not ask")
     drift = commands.add_parser("drift", help="change something by hand, behind the program's back")
     drift.add_argument("name", nargs="?", help="which change; without it, the list")
-    commands.add_parser("watch", help="give production a monitor, and say where its pages are")
     commands.add_parser("up", help="the whole rehearsal: adopt, preview, up, no-change checks, both stacks")
     chosen = parser.parse_args(arguments)
 
@@ -68,10 +69,6 @@ def _run(chosen: argparse.Namespace, folder: Path) -> int:
             return _reset(folder, yes=chosen.yes)
         case "drift":
             return _drift(folder, chosen.name)
-        case "watch":
-            from rehearsal import monitor_host  # noqa: PLC0415  only this command needs it
-
-            return monitor_host.watch(folder, _note)
     from rehearsal import scenario  # noqa: PLC0415  only this command needs it
 
     return scenario.run(folder)
@@ -81,19 +78,21 @@ def _env(folder: Path) -> int:
     from rehearsal import home  # noqa: PLC0415
 
     here = home.ensure(folder, _note)
-    _resume(here.folder)
+    _resume(here)
     sys.stdout.write(here.script())
     return 0
 
 
-def _resume(folder: Path) -> None:
+def _resume(home: "Home") -> None:
     """Start the home's Docker hosts again, if it has any: after a reboot they are gone."""
-    if (folder / "docker").exists():  # before the slow imports
-        from rehearsal import docker_hosts  # noqa: PLC0415
+    if (home.folder / "docker").exists():  # before the slow imports
+        from rehearsal import docker_hosts, outside  # noqa: PLC0415
         from rehearsal.docker_engine import DockerUnavailableError  # noqa: PLC0415
 
         try:
-            docker_hosts.ensure(folder, _note)
+            docker_hosts.ensure(home.folder, _note)
+            if outside.existing(home.folder):
+                outside.ensure(home, _note)
         except DockerUnavailableError as error:
             _note(f"the Docker hosts do not start, and `pulumi up` will not reach them: {error}")
 

@@ -26,6 +26,8 @@ SOCKET_IMAGE: Final = "127.0.0.1:5000/paintshare/socket"
 STAGING_DOMAIN: Final = "staging.share-paint.app"
 PRODUCTION_DOMAIN: Final = "share-paint.app"
 
+SLACK_CHANNEL: Final = "C0PAINTSHARE"
+
 # Host of the alert channels, and the port that they share.
 CHANNELS: Final = ("hooks.example", 9999)
 

@@ -1,8 +1,8 @@
 """The Docker hosts of a home: what its stacks run on, and what its stack files say of them.
 
 Owns two engines, the socket host and the monitoring host (a host does not watch itself), each a swarm of its
-own and linked to the other, the registry that both pull from, the images in it, and the way to ask what a
-stack serves. Everything lies in the home's folder; a second home has hosts of its own.
+own and linked to the other, the registry that both pull from, the images in it, the authority of the proxies,
+and the way to ask what a stack serves. Everything lies in the home's folder; a second home has its own.
 """
 
 import contextlib
@@ -21,15 +21,15 @@ import yaml
 
 from operations.hosts import Image
 from plan.settings import PROJECT
-from rehearsal import demo, docker_engine
+from rehearsal import authority, demo, docker_engine
 from rehearsal.cache import Progress, cache, locked
 from rehearsal.docker_engine import Engine, images, registry
 from rehearsal.docker_engine.images import ImageRef
 from rehearsal.docker_engine.registry import Registry
-from rehearsal.home import Home
+from rehearsal.home import HOST_FOLDERS, STACKS, Home
 
-_SOCKET, _MONITOR, _REGISTRY = FOLDERS = ("docker", "monitor", "registry")
-"""Folders of a home that belong to its hosts; a copy of the home goes without them."""
+_SOCKET, _MONITOR, _REGISTRY = HOST_FOLDERS
+_PROXY_STORE: Final = "caddy/pki/authorities/local"  # in the volume: Caddy's own authority
 
 # What the stacks serve when a rehearsal starts: one release apart, so that there is something to promote.
 SERVED: Final = {"staging": demo.RELEASES[2], "production": demo.RELEASES[1]}
@@ -51,7 +51,7 @@ class Endpoint:
     port: int
     domain: str
     authority: Path | None
-    """Certificate of the proxy's own authority; None where it serves plain HTTP."""
+    """Certificate of the proxy's authority; None where it serves plain HTTP."""
 
     @property
     def url(self) -> str:
@@ -109,10 +109,24 @@ def ensure(folder: Path, progress: Progress = lambda _: None) -> Hosts:
     """
     socket_host = docker_engine.ensure(folder / _SOCKET, progress)
     monitor = docker_engine.ensure(folder / _MONITOR, progress, beside=socket_host)
+    _trust(socket_host, authority.ensure(folder))
     # A registry is reached on its engine's loopback, so there is one each, on the same data.
     return Hosts(
         *(registry.ensure(folder / _REGISTRY, engine, progress) for engine in (socket_host, monitor))
     )
+
+
+def _trust(engine: Engine, known: authority.Authority) -> None:
+    """Let the stacks' proxies find the home's authority, before they would make one of their own."""
+    for stack in STACKS:
+        volume = f"{PROJECT}-{stack}-certificates"
+        store = engine.folder / "data" / "volumes" / volume / "_data" / _PROXY_STORE
+        if not store.exists():
+            with contextlib.closing(engine.client()) as client:
+                client.volumes.create(volume)
+            store.mkdir(mode=0o700, parents=True)
+            for file in (known.key, known.root):
+                shutil.copy(file, store)
 
 
 def stop(folder: Path) -> None:
@@ -122,7 +136,7 @@ def stop(folder: Path) -> None:
 
 
 def stock(hosts: Hosts, progress: Progress = lambda _: None) -> Mapping[str, ImageRef]:
-    """The socket image of every release of the demo account by git SHA, and the proxy's under `proxy`.
+    """The socket image of every release of the demo account by git SHA, the others by what they run.
 
     What the registry of one home holds is kept in the user's cache for the next one: a second instead of half
     a minute.
@@ -132,7 +146,12 @@ def stock(hosts: Hosts, progress: Progress = lambda _: None) -> Mapping[str, Ima
         new = not data.exists()
         if new and kept.exists():
             shutil.copytree(kept, data)
-        found = {"proxy": images.caddy(hosts.socket, progress)}
+        found = {
+            "proxy": images.caddy(hosts.socket, progress),
+            "prometheus": images.prometheus(hosts.socket, progress),
+            "alertmanager": images.alertmanager(hosts.socket, progress),
+            "blackbox": images.blackbox(hosts.socket, progress),
+        }
         found |= {sha: images.socket_server(hosts.socket, sha, progress) for sha in demo.RELEASES}
         if new and not kept.exists():
             shutil.copytree(data, kept.with_suffix(".draft"), dirs_exist_ok=True)
@@ -156,7 +175,7 @@ def name(home: Home, found: Mapping[str, ImageRef]) -> None:
 
 def named(home: Home, stack: str) -> str:
     """Git SHA of the socket server's release that the stack file names; empty while it names none."""
-    return str(_config(home, stack).get("socketRelease", ""))
+    return str(config(home, stack).get("socketRelease", ""))
 
 
 def _before(sha: str) -> str:
@@ -165,14 +184,13 @@ def _before(sha: str) -> str:
 
 def endpoint(home: Home, stack: str) -> Endpoint:
     """Where a stack's socket server answers, by what its stack file says."""
-    said, engine = _config(home, stack), engines(home.folder)[0]
+    said, engine = config(home, stack), engines(home.folder)[0]
     tls = said["socketTls"] != "off"
-    certificates = engine.folder / "data" / "volumes" / f"{PROJECT}-{stack}-certificates" / "_data"
     return Endpoint(
         address=engine.address,
         port=said["socketHttpsPort" if tls else "socketHttpPort"],
         domain=said["socketDomain"],
-        authority=certificates / "caddy/pki/authorities/local/root.crt" if tls else None,
+        authority=authority.Authority(home.folder / authority.FOLDER).root if tls else None,
     )
 
 
@@ -193,6 +211,7 @@ def _files(folder: Path) -> set[Path]:
     return {path.relative_to(folder) for path in folder.rglob("*")}
 
 
-def _config(home: Home, stack: str) -> dict[str, Any]:
+def config(home: Home, stack: str) -> dict[str, Any]:
+    """The plain keys of a stack file, without the project's prefix."""
     content = yaml.safe_load(home.stack_file(stack).read_text())["config"]
     return {key.removeprefix(f"{PROJECT}:"): value for key, value in content.items()}

@@ -31,6 +31,8 @@ STACKS: Final = ("staging", "production")
 # Python package of each SDK whose provider is stood in for.
 STAND_INS: Final = {"vercel": "pulumiverse_vercel", "github": "pulumi_github", "docker": "pulumi_docker"}
 ACCOUNTS: Final = ("vercel", "github")  # those whose objects the rehearsal keeps; Docker's are real
+HOST_FOLDERS: Final = ("docker", "monitor", "registry")
+"""What belongs to the Docker hosts: socket host, monitoring host, registry. A copy goes without them."""
 
 _MARK: Final = "made-by-rehearsal"  # `reset` removes no folder without it
 _READY: Final = "ready"
@@ -79,6 +81,8 @@ class Home:
 
     def variables(self) -> dict[str, str]:
         """The environment's own part: what `python -m rehearsal env` exports."""
+        from rehearsal.docker_engine import Engine  # noqa: PLC0415  it imports this package's other half
+
         return {
             "PATH": _path([str(self.engine.bin), *_venv()]),
             "PULUMI_HOME": str(self.folder / "home"),
@@ -94,6 +98,8 @@ class Home:
             "PAINTSHARE_PYTHON": sys.executable,
             "PAINTSHARE_LANGUAGE_HOST": str(_LANGUAGE_HOST),
             "PAINTSHARE_ACCOUNT": str(self.account),
+            # No DNS server knows the demo's domains (operations.monitor).
+            "PAINTSHARE_MONITOR_ADDRESS": Engine(self.folder / HOST_FOLDERS[1]).address,
             "VERCEL_API_TOKEN": demo.VERCEL_TOKEN,
             "GITHUB_TOKEN": demo.GITHUB_TOKEN,
         }
@@ -155,7 +161,7 @@ def copy(source: Home, folder: Path) -> Home:
     """
     from rehearsal import docker_hosts  # noqa: PLC0415  slow to import, and rarely needed
 
-    left_out = shutil.ignore_patterns("lock", "logs", *docker_hosts.FOLDERS)
+    left_out = shutil.ignore_patterns("lock", "logs", *HOST_FOLDERS)
     shutil.copytree(source.folder, folder, symlinks=True, ignore=left_out)
     home = Home(folder.absolute(), source.engine)
     _write_project(home)

@@ -1,7 +1,7 @@
 """What lies outside the two Docker hosts of a home: names, the web app as probes see it, the alert channels.
 
-Owns a DNS server that knows the demo's domains and no other, a web server with a certificate for them (of an
-authority made for the home), and the receiver. They listen on the links of the home's engines, where
+Owns a DNS server that knows the demo's domains and no other, a web server with a certificate for them (of the
+home's authority), and the receiver. They listen on the links of the home's engines, where
 containers reach them and nothing else does. Which answers the web app gives can be told at any time.
 """
 
@@ -13,43 +13,22 @@ import signal
 import socketserver
 import ssl
 import struct
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import yaml
-
-from plan.settings import PROJECT
-from rehearsal import demo, docker_hosts
+from rehearsal import authority, demo, docker_hosts
 from rehearsal.cache import Progress
 from rehearsal.docker_engine import packages, processes
-from rehearsal.home import CLONE, STACKS, Home
+from rehearsal.home import CLONE, STACKS, Home, HomeError
 from rehearsal.receiver import Receiver
 
 _FOLDER: Final = "outside"
-_YEARS: Final = "3650"
 _DNS, _HTTPS = 53, 443
 _START: Final = 30  # seconds
-
-
-@dataclass(frozen=True)
-class Authority:
-    """The home's own certificate authority, and a certificate of the web app."""
-
-    folder: Path
-
-    @property
-    def root(self) -> Path:
-        return self.folder / "root.crt"
-
-    @property
-    def certificate(self) -> Path:
-        return self.folder / "web.pem"
 
 
 class Outside:
@@ -58,9 +37,9 @@ class Outside:
     def __init__(self, home: Home) -> None:
         socket_host, monitor = docker_hosts.engines(home.folder)
         names = {demo.CHANNELS[0]: monitor.machine, **_names(home)}
-        self.authority = authority(home)
         self.receiver = Receiver(monitor.machine, demo.CHANNELS[1])
-        self.web = Web(monitor.machine, self.authority.certificate)
+        certificate = authority.ensure(home.folder).certificate(*_web_domains(home))
+        self.web = Web(monitor.machine, certificate)
         self._dns = [_Dns(engine.machine, names) for engine in (socket_host, monitor)]
         self._servers: list[socketserver.BaseServer] = [self.web.server, *self._dns]
 
@@ -110,40 +89,28 @@ class Web:
         )
 
 
-def authority(home: Home) -> Authority:
-    """The home's authority and certificate, made at the first call (openssl)."""
-    made = Authority(home.folder / _FOLDER)
-    if not made.certificate.exists():
-        made.folder.mkdir(mode=0o700, exist_ok=True)
-        names = ",".join(f"DNS:{name}" for name in _web_domains(home))
-        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", _YEARS]
-        root = made.folder / "root.key"
-        _openssl(
-            "req", "-x509", *key, "-subj", "/CN=PaintShare rehearsal", "-keyout", root, "-out", made.root
-        )
-        leaf, leaf_key = made.folder / "web.crt", made.folder / "web.key"
-        _openssl(
-            "req", "-x509", *key, "-subj", "/CN=web", "-keyout", leaf_key, "-out", leaf,
-            "-CA", made.root, "-CAkey", root, "-addext", f"subjectAltName={names}",
-            "-addext", "basicConstraints=critical,CA:FALSE",
-        )  # fmt: skip
-        made.certificate.touch(mode=0o600)
-        made.certificate.write_text(leaf_key.read_text() + leaf.read_text())
-    return made
-
-
 def ensure(home: Home, progress: Progress = lambda _: None) -> None:
-    """A process of its own with all three, for a home that people work in. Its channels: `receiver_url`."""
+    """A process of its own with all three, for a home that people work in. Its channels: `receiver_url`.
+
+    Raises HomeError where they do not start.
+    """
     folder = home.folder / _FOLDER
     if not _running(home.folder):
         progress("starting the web app's stand-in, the channels and the names of the demo")
-        authority(home)
+        folder.mkdir(exist_ok=True)
         python = [sys.executable, "-m", "rehearsal.outside", str(folder)]
         environment = {**packages.environment(), "PYTHONPATH": str(CLONE)}
         ready = folder / "ready"
         ready.unlink(missing_ok=True)
         started = processes.start(python, folder / "outside.log", environment)
         processes.wait_until(lambda: ready.exists() or started.poll() is not None, _START)
+        if not ready.exists():
+            raise HomeError(f"the channels of this rehearsal do not start (log: {folder / 'outside.log'})")
+
+
+def existing(folder: Path) -> bool:
+    """True when the home in `folder` has had such a process, running or not."""
+    return (folder / _FOLDER).exists()
 
 
 def stop(folder: Path) -> None:
@@ -166,25 +133,14 @@ def _names(home: Home) -> dict[str, str]:
     socket_host, monitor = docker_hosts.engines(home.folder)
     found = dict.fromkeys(_web_domains(home), monitor.machine)
     for stack in STACKS:
-        said = _config(home, stack)
+        said = docker_hosts.config(home, stack)
         found[said["socketDomain"]] = socket_host.address
         found[demo.monitor_domain(stack)] = monitor.address
     return found
 
 
 def _web_domains(home: Home) -> list[str]:
-    return [_config(home, stack)["webDomain"] for stack in STACKS]
-
-
-def _config(home: Home, stack: str) -> dict[str, Any]:
-    content = yaml.safe_load(home.stack_file(stack).read_text())["config"]
-    return {key.removeprefix(f"{PROJECT}:"): value for key, value in content.items()}
-
-
-def _openssl(*arguments: str | Path) -> None:
-    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"openssl {arguments[0]} failed: {done.stderr.strip()}")
+    return [docker_hosts.config(home, stack)["webDomain"] for stack in STACKS]
 
 
 # --- names -----------------------------------------------------------------------------------------------

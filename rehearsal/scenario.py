@@ -2,7 +2,7 @@
 
 Owns the order of steps and what is said about them. Every step is a command that anybody can repeat by
 hand; what it printed is kept in the home's logs. Stops at the first step that fails. Where the machine can
-have no Docker host of the rehearsal's own, it says so and goes on without a socket server.
+have no Docker host of the rehearsal's own, it says so and goes on without socket servers and monitors.
 """
 
 import re
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,10 @@ from typing import Final
 
 from docker.errors import DockerException  # type: ignore[import-untyped]
 
-from rehearsal import docker_hosts, home, scenes
+from operations.monitor import Monitor
+from operations.workspace import Workspace
+from plan.uptime import USER, probes
+from rehearsal import docker_hosts, home, monitor_host, outside, scenes
 from rehearsal.cache import Progress
 from rehearsal.cache import say as say_aloud
 from rehearsal.docker_engine import DockerUnavailableError, processes
@@ -28,6 +31,7 @@ from rehearsal.standin.account import Account
 
 _LAST_LINES: Final = 25
 _ANSWER: Final = 60  # seconds until a socket server that was deployed must answer
+_PROBED: Final = 120  # and until the checks of a monitor that was deployed must
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,19 +65,17 @@ def adoption() -> Phases:
 
 def application() -> Phases:
     """From the first preview to the proof that nothing is left to do."""
-    staging, production = home.STACKS
 
     def each(verb: str, *options: str, title: str = "") -> tuple[Step, ...]:
         return tuple(_pulumi(verb, stack, *options, title=title) for stack in home.STACKS)
 
+    at_once = ("--yes", "--skip-preview")
     return (
         each("preview"),
-        (_pulumi("up", staging, "--yes", "--skip-preview"),),
-        (_pulumi("up", production, "--yes", "--skip-preview"),),
-        (_adopt(staging, "clear import ids"),),
-        (_adopt(production, "clear import ids"),),
-        each("up", "--yes", "--expect-no-changes", title="second up"),
-        each("refresh", "--yes", "--expect-no-changes"),
+        each("up", *at_once),
+        tuple(_adopt(stack, "clear import ids") for stack in home.STACKS),
+        each("up", *at_once, "--expect-no-changes", title="second up"),
+        each("refresh", *at_once, "--expect-no-changes"),
         each("preview", "--expect-no-changes", title="preview after refresh"),
     )
 
@@ -96,10 +98,14 @@ def run(folder: Path = home.FOLDER, say: Progress = say_aloud) -> int:
         images = hosts.result()
         if images is not None:
             docker_hosts.name(here, images)
+            monitor_host.name(here, images)
+            outside.ensure(here, say)
     if not done or not _walk(here, application(), 1 + len(adoption()), say):
         return 1
-    if images is not None and not all(_ask(here, stack, say) for stack in home.STACKS):
-        return 1
+    if images is not None:
+        answers = [*_each(_ask, here, say), *_each(_watched, here, say)]
+        if not all(answers):
+            return 1
     registry = docker_hosts.ensure(here.folder, say).socket if images is not None else None
     if not scenes.play_all(scenes.Stage(here, registry), say, _say_line):
         return 1
@@ -118,7 +124,7 @@ def _docker(here: home.Home, say: Progress) -> Mapping[str, ImageRef] | None:
                 "Start over with: python -m rehearsal reset"
             ) from error
         docker_hosts.stop(here.folder)
-        say(f"no Docker here, so the stacks declare no socket server: {error}")
+        say(f"no Docker here, so the stacks declare no socket server and no monitor: {error}")
         return None
     except DockerException as error:
         raise home.HomeError(f"the Docker hosts of this rehearsal failed: {error}") from error
@@ -140,6 +146,12 @@ def _walk(here: home.Home, phases: Phases, number: int, say: Progress) -> bool:
     return True
 
 
+def _each(question: Callable[[home.Home, str, Progress], bool], here: home.Home, say: Progress) -> list[bool]:
+    """Its answers for both stacks, asked side by side."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda stack: question(here, stack, say), home.STACKS))
+
+
 def _ask(here: home.Home, stack: str, say: Progress) -> bool:
     """Report whether a stack's socket server answers, with the release that the stack file names."""
     started, endpoint = time.monotonic(), docker_hosts.endpoint(here, stack)
@@ -147,6 +159,26 @@ def _ask(here: home.Home, stack: str, say: Progress) -> bool:
     ok = processes.wait_until(lambda: endpoint.release() == release, _ANSWER)
     told = f"{endpoint.url} {'serves' if ok else 'does not serve'} {release}"
     _say_line(say, ok=ok, title=f"/healthz of {stack}", seconds=time.monotonic() - started, told=told)
+    return ok
+
+
+def _watched(here: home.Home, stack: str, say: Progress) -> bool:
+    """Report whether every check of a stack's monitor answers."""
+    started = time.monotonic()
+    settings = Workspace(folder=here.folder, stack=stack, env=here.env()).load().settings
+    monitor = Monitor(monitor_host.url(here, stack), settings.values["MONITOR_PASSWORD"].get_secret_value())
+    expected = set(probes(settings))
+    seen: dict[str, bool] = {}
+
+    def answers() -> bool:
+        seen.update(monitor_host.answering(monitor))
+        return expected <= {check for check, good in seen.items() if good}
+
+    ok = processes.wait_until(answers, _PROBED, every=0.5)
+    monitor.close()
+    silent = sorted(check for check in expected if not seen.get(check))
+    told = f"no answer: {', '.join(silent)}" if silent else f"{', '.join(sorted(expected))} answer"
+    _say_line(say, ok=ok, title=f"monitor of {stack}", seconds=time.monotonic() - started, told=told)
     return ok
 
 
@@ -232,6 +264,14 @@ def _summarize(
         say("\nThe socket servers go on running, in Docker engines of this rehearsal alone, until its reset:")
         for name in home.STACKS:
             say(f"  {docker_hosts.endpoint(here, name).curl}")
+        say(
+            f"\nSo do their monitors. User {USER}; password: "
+            "pulumi config get MONITOR_PASSWORD --stack STACK (see below)"
+        )
+        for name in home.STACKS:
+            at = monitor_host.url(here, name)
+            say(f"  {name:10}  Prometheus {at}/prometheus/  Alertmanager {at}/alertmanager/")
+        say(f"  What their alerts said to Discord, Slack and PagerDuty: {outside.receiver_url(here.folder)}/")
     say(
         "\nTry next:\n"
         '  eval "$(python -m rehearsal env)"             plain pulumi commands work from here on\n'

@@ -35,6 +35,7 @@ _CHANNELS: Final = {
     "WATCHDOG_URL": "watchdog",
 }
 _ALWAYS: Final = {"DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL", "WATCHDOG_URL", "MONITOR_PASSWORD"}
+_ALSO: Final = {"production": {"VERCEL_ALERTS_WEBHOOK_URL"}}
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -94,6 +95,8 @@ def _own(stack: str) -> dict[str, Any]:
         own |= {
             "reviewers": [demo.REVIEWER_USER, demo.REVIEWER_TEAM],
             "autoAssignCustomDomains": False,
+            "vercelAlerts": True,
+            "vercelSlackChannel": demo.SLACK_CHANNEL,
             "release": demo.RELEASES[1],
             "previousRelease": demo.RELEASES[0],
         }
@@ -102,7 +105,7 @@ def _own(stack: str) -> dict[str, Any]:
 
 def _secrets(stack: str, stated: set[str]) -> dict[str, str]:
     needed = {row.key for row in MATRIX if row.kind is Class.SECRET and row.stack is Need.REQUIRED}
-    keys = ((needed | stated) & secret_keys()) | _ALWAYS
+    keys = ((needed | stated) & secret_keys()) | _ALWAYS | _ALSO.get(stack, set())
     return {key: made_up(stack, key) for key in sorted(keys)}
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import pulumi
 import pytest
 
+from plan.alerts import vercel_rules
 from plan.protection import environment_rules, rulesets
-from plan.settings import PROJECT
+from plan.settings import PROJECT, Settings
 from plan.variables import Class, Store, assignments
 from tests.builders import ROOT, StackFile, committed, production, staging
 from tests.components.recording import CONNECTION, Declared, Recorded, record
@@ -95,8 +96,16 @@ def expected(file: StackFile) -> Counter[str]:
         "ActionsEnvironmentSecret": len(secret),
         "ActionsEnvironmentVariable": len(places) - len(secret),
         "RepositoryRuleset": len(rulesets(settings)),
+        **_traffic(settings),
     }
     return Counter({kind: number for kind, number in found.items() if number})
+
+
+def _traffic(settings: Settings) -> dict[str, int]:
+    """Each rule at Vercel with a link to the Slack channel and one to the webhook."""
+    rules = len(vercel_rules(settings))
+    kinds = ("CustomAlertRule", "AlertRuleSlackNotification", "AlertRuleWebhookNotification")
+    return {**dict.fromkeys(kinds, rules), "Webhook": int(bool(rules))}
 
 
 @STACKS
@@ -122,7 +131,8 @@ def test_each_variable_is_declared_once_per_environment_under_its_name(
 def test_everything_but_the_providers_stands_below_a_component(
     programs: dict[str, Recorded], stack: str
 ) -> None:
-    assert {r.parent for r in programs[stack].children()} == {"web", "gate"}
+    traffic = {"traffic"} if FILES[stack].config.get("vercelAlerts") else set()
+    assert {r.parent for r in programs[stack].children()} == {"web", "gate", *traffic}
     top = {r.name for r in programs[stack] if r.parent == f"paintshare-{stack}"}
     assert top == {
         "vercel",
@@ -211,6 +221,10 @@ KEYS = {
     "ActionsEnvironmentSecret": ("repository", "environment", "secretName"),
     "ActionsEnvironmentVariable": ("repository", "environment", "variableName"),
     "RepositoryRuleset": ("repository", "name"),
+    "CustomAlertRule": ("projectId", "name"),
+    "AlertRuleSlackNotification": ("alertRuleId", "slackChannelId"),
+    "AlertRuleWebhookNotification": ("alertRuleId", "webhookId"),
+    "Webhook": ("endpoint",),
 }
 # Created anew at every change; two of them are two objects.
 NO_KEY = {"Deployment", "EdgeConfigToken"}

@@ -58,13 +58,13 @@ def kill_tree(roots: Iterable[int]) -> None:
     wait_until(lambda: not any(map(_alive, end_at_once)), 10)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """True as soon as `condition` holds, False when it did not within `seconds`."""
+def wait_until(condition: Callable[[], bool], seconds: float, every: float = 0.02) -> bool:
+    """True as soon as `condition` holds, asked every so many seconds; False when it did not in `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.02)
+        time.sleep(every)
     return True
 
 

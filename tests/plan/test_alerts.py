@@ -147,7 +147,7 @@ def test_latency_and_error_rate_are_judged_where_the_traffic_is_seen() -> None:
 
 def test_vercels_rules_are_declared_only_where_the_stack_file_says_so() -> None:
     assert vercel_rules(production(vercelAlerts=True).settings()) == VERCEL_RULES
-    assert vercel_rules(production().settings()) == ()
+    assert vercel_rules(production(vercelAlerts=False).settings()) == ()
 
 
 def test_vercels_windows_are_among_those_it_offers() -> None:

@@ -148,6 +148,16 @@ def test_a_probe_says_who_asks_and_verifies_what_answers() -> None:
         assert not module["http"]["tls_config"]["insecure_skip_verify"]
 
 
+def test_a_socket_server_without_tls_is_asked_without_and_the_site_never_is() -> None:
+    settings = monitored(staging()).settings().model_copy(update={"socket_tls": "off"})
+    assert probes(settings)["socket"].startswith("http://")
+    modules = blackbox_yml(settings)["modules"]
+    assert {name: module["http"]["fail_if_not_ssl"] for name, module in modules.items()} == {
+        "web": True,
+        "socket": False,
+    }
+
+
 def test_the_bypass_of_vercels_protection_is_told_to_vercel_alone() -> None:
     modules = blackbox_yml(full(staging()).settings())["modules"]
     assert "x-vercel-protection-bypass" in modules["web"]["http"]["headers"]

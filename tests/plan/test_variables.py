@@ -187,6 +187,7 @@ def test_the_monitor_gets_the_alert_channels_that_are_set() -> None:
     file = production()
     assert set(values(file, MONITOR, "production")) == {
         "SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL", "WATCHDOG_URL", "MONITOR_PASSWORD",
+        "VERCEL_ALERTS_WEBHOOK_URL",
     }  # fmt: skip
     file.set_secret("PAGERDUTY_KEY", "pd")
     assert set(values(file, MONITOR, "production")) > {"PAGERDUTY_KEY"}
@@ -223,8 +224,13 @@ def test_urls_are_derived_from_domains_and_the_supabase_reference() -> None:
 
 
 def test_the_socket_url_names_its_port_when_it_is_not_443() -> None:
-    found = values(staging(socketHttpsPort=8444), VERCEL, "staging")
+    found = values(staging(socketTls="acme", socketHttpsPort=8444), VERCEL, "staging")
     assert found["NEXT_PUBLIC_SOCKET_URL"] == "https://socket-staging.share-paint.app:8444"
+
+
+def test_the_socket_url_is_of_plain_http_where_the_proxy_has_no_tls() -> None:
+    found = values(staging(socketTls="off", socketHttpPort=8081), VERCEL, "staging")
+    assert found["NEXT_PUBLIC_SOCKET_URL"] == "http://socket-staging.share-paint.app:8081"
 
 
 def test_preview_talks_to_the_socket_server_of_staging() -> None:

@@ -199,7 +199,8 @@ def test_a_rotated_secret_of_the_environment_moves_the_fingerprint(key: str) -> 
         {"webDomain": "other.share-paint.app"},
         {"supabaseRef": "another"},
         {"socketDomain": "other.example"},
-        {"socketHttpsPort": 9443},
+        {"socketHttpPort": 9080},  # TLS is off there
+        {"socketTls": "acme"},
         {"NEXT_PUBLIC_SUPABASE_ANON_KEY": "sb_publishable_new"},
         {"NEXT_PUBLIC_SENTRY_DSN": "https://new@sentry.example/1"},
     ],
@@ -217,7 +218,7 @@ def test_a_changed_value_of_the_environment_moves_the_fingerprint(change: dict[s
         {"adoptedOn": "2030-01-01"},
         {"vercelSensitiveOnly": True},
         {"socketHost": "ssh://other"},
-        {"socketHttpPort": 9080},
+        {"socketHttpsPort": 9443},
         {"PREVIEW_NEXT_PUBLIC_SENTRY_DSN": "https://own.example"},
         {"adopt": {"web-project": "x"}},
         {"deploymentRetention": "1y"},

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
-from rehearsal import docker_engine, docker_hosts, home, scenario
+from rehearsal import docker_engine, docker_hosts, home, monitor_host, outside, scenario
 from rehearsal.docker_engine import DockerUnavailableError
 from rehearsal.standin.drift import DRIFTS
 from tests.harness import RehearsalHome, Result
@@ -145,6 +146,7 @@ def test_a_python_without_the_requirements_starts_again_in_the_clones_venv(tmp_p
 def rehearsed(rehearsal_home: RehearsalHome) -> Iterator[RehearsalHome]:
     """A new home whose Docker hosts, if it gets any, are stopped after the test."""
     yield rehearsal_home
+    outside.stop(rehearsal_home.folder)
     docker_hosts.stop(rehearsal_home.folder)
 
 
@@ -163,11 +165,12 @@ def test_the_rehearsal_applies_both_stacks_and_a_second_one_finds_nothing_to_do(
     text = "\n".join(said)
     steps = [line for line in said if line.startswith("ok  ")]
     phases = (*scenario.adoption(), *scenario.application())
-    assert len(steps) == sum(len(phase) for phase in phases) + len(home.STACKS)
+    asked = 2 * len(home.STACKS)  # each stack's socket server and monitor
+    assert len(steps) == sum(len(phase) for phase in phases) + asked
     assert "preview production" in text
     assert "to import" in text
     logs = sorted(rehearsed.home.logs.glob("*.log"))
-    assert len(logs) == len(steps) - len(home.STACKS)
+    assert len(logs) == len(steps) - asked
     assert all(log.read_text().startswith("$ ") for log in logs)
     for service in home.ACCOUNTS:
         assert any(line.split()[:1] == [service] and "created" in line for line in said)
@@ -176,6 +179,15 @@ def test_the_rehearsal_applies_both_stacks_and_a_second_one_finds_nothing_to_do(
         assert endpoint.release() == docker_hosts.SERVED[stack]
         assert any(f"{endpoint.url} serves {docker_hosts.SERVED[stack]}" in line for line in said)
         assert endpoint.curl in text
+        monitor = monitor_host.url(rehearsed.home, stack)
+        assert f"Prometheus {monitor}/prometheus/" in text
+        assert f"Alertmanager {monitor}/alertmanager/" in text
+        assert any(f"monitor of {stack}" in line and "api, socket, web answer" in line for line in steps)
+        told = rehearsed.operations("status", "--stack", stack).text
+        assert "healthy for" in told
+        assert "NOT healthy" not in told
+        assert "P1 " not in told
+    assert requests.get(outside.receiver_url(rehearsed.folder), timeout=10).ok
     shown = cli(rehearsed.folder, "status").ok().stdout
     for stack in home.STACKS:
         assert f"paintshare-{stack}-socket" in shown
@@ -198,7 +210,7 @@ def test_where_no_docker_host_can_be_had_the_rehearsal_says_so_and_does_all_the_
     said = rehearse(rehearsed)
     (line,) = [line for line in said if "no Docker here" in line]
     assert "only root can start a Docker engine" in line
-    assert not any("/healthz" in line for line in said)
+    assert not any("/healthz" in line or "monitor of" in line for line in said)
     for stack in home.STACKS:
         kinds = {resource["type"] for resource in rehearsed.resources(stack).values()}
         assert "vercel:index/projectDomain:ProjectDomain" in kinds

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rehearsal import home
+from operations.monitor import ADDRESS_VARIABLE
+from rehearsal import docker_hosts, home
 from tests.harness import RehearsalHome
 
 AWKWARD = """it's a "100 %" $HOME `id` \\n value"""
@@ -66,6 +67,13 @@ def test_only_the_owner_can_read_the_home_and_the_passphrase_is_in_no_variable(
     passphrase = (rehearsal_home.folder / "passphrase").read_text()
     assert len(passphrase) >= 32
     assert passphrase not in rehearsal_home.home.script()
+
+
+def test_the_environment_says_where_the_monitors_are_which_no_dns_server_knows(
+    rehearsal_home: RehearsalHome,
+) -> None:
+    said = rehearsal_home.home.variables()[ADDRESS_VARIABLE]
+    assert said == docker_hosts.engines(rehearsal_home.folder)[1].address
 
 
 def test_the_project_file_is_the_committed_one_with_another_main(rehearsal_home: RehearsalHome) -> None:

@@ -74,12 +74,10 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def watched(docker_home: DockerHome) -> Iterator[Watched]:
-    docker_home.up(STACK)  # the socket server's proxy makes its authority
     docker_home.operations(
         "set", "PAGERDUTY_KEY", "--stack", STACK, stdin=stack_files.made_up(STACK, "PAGERDUTY_KEY")
     ).ok()
-    found = monitor_host.stock(docker_home.hosts.monitor)
-    docker_home.edit(STACK, **monitor_host.keys(docker_home.home, STACK, found))
+    docker_home.edit(STACK, **monitor_host.keys(docker_home.home, STACK, docker_home.images))
     with Outside(docker_home.home) as outside:
         preview = docker_home.pulumi("preview", "-s", STACK, "--diff").ok()
         up = docker_home.pulumi("up", "-s", STACK, "--yes", "--skip-preview", "--diff").ok()
