@@ -11,7 +11,7 @@ import pulumi_github as github
 import pulumiverse_vercel as vercel
 
 from components.deployment_gate import DeploymentGate, DeploymentGateArgs
-from components.docker_host import docker_provider
+from components.docker_host import docker_providers
 from components.scrape_agent import ScrapeAgent, ScrapeAgentArgs
 from components.socket_server import SocketServer, SocketServerArgs
 from components.traffic_alerts import TrafficAlerts, TrafficAlertsArgs
@@ -33,8 +33,8 @@ stack = preflight.enforce(settings.load(), date.today(), os.environ)
 os.environ.pop("GITHUB_TOKEN", None)
 on_vercel = vercel.Provider("vercel", team=stack.vercel_team)
 on_github = github.Provider("github", owner=stack.github_owner)
-on_socket_host = docker_provider(SOCKET_HOST, socket_host(stack))
-on_monitor_host = docker_provider(MONITOR_HOST, monitor_host(stack))
+on_socket_host = docker_providers(SOCKET_HOST, socket_host(stack))
+on_monitor_host = docker_providers(MONITOR_HOST, monitor_host(stack))
 
 web = WebApp(WEB, WebAppArgs(plan=web_plan(stack)), pulumi.ResourceOptions(providers=[on_vercel]))
 gate = DeploymentGate(
@@ -48,19 +48,19 @@ socket = SocketServer(
         hooks=rollout_hooks.of_server(stack),
         proxy_hooks=rollout_hooks.of_proxy(stack),
     ),
-    pulumi.ResourceOptions(providers=[on_socket_host]),
+    pulumi.ResourceOptions(providers=on_socket_host),
 )
 traffic = TrafficAlerts(
     TRAFFIC, TrafficAlertsArgs(plan=traffic_plan(stack)), pulumi.ResourceOptions(providers=[on_vercel])
 )
 monitored = uptime_plan(stack)
 uptime = UptimeChecks(
-    UPTIME, UptimeChecksArgs(plan=monitored), pulumi.ResourceOptions(providers=[on_monitor_host])
+    UPTIME, UptimeChecksArgs(plan=monitored), pulumi.ResourceOptions(providers=on_monitor_host)
 )
 agent = ScrapeAgent(
     AGENT,
     ScrapeAgentArgs(plan=monitored, network_id=socket.network_id),
-    pulumi.ResourceOptions(providers=[on_socket_host]),
+    pulumi.ResourceOptions(providers=on_socket_host),
 )
 
 for name, value in exports(web).items():

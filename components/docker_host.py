@@ -10,8 +10,16 @@ import pulumi_docker as docker
 from plan.hosts import DockerHost
 
 
-def docker_provider(name: str, host: DockerHost) -> docker.Provider:
-    """A provider for everything on `host`; what is not set is left out."""
+def docker_providers(name: str, host: DockerHost | None) -> list[pulumi.ProviderResource]:
+    """A provider for everything on `host`, of which what is not set is left out; none where no host is named.
+
+    What was declared at a host that is named no longer is then deleted there: the engine does so with the
+    provider that the state remembers.
+    """
+    return [_provider(name, host)] if host else []
+
+
+def _provider(name: str, host: DockerHost) -> docker.Provider:
     return docker.Provider(
         name,
         host=host.address,

@@ -419,8 +419,8 @@ def docker(settings: Settings, now: datetime) -> Iterator[Check]:
 
 def _hosts(settings: Settings) -> dict[str, DockerHost]:
     """By the key of the stack file that names them."""
-    found = {"socketHost": socket_host(settings)}
-    return {**found, "monitorHost": monitor_host(settings)} if settings.monitor_host else found
+    monitor = monitor_host(settings)
+    return {"socketHost": socket_host(settings), **({"monitorHost": monitor} if monitor else {})}
 
 
 def _certificates(settings: Settings, key: str, access: DockerHost, now: datetime) -> Iterator[Check]:

@@ -267,11 +267,11 @@ def services_between(old: Settings, new: Settings) -> dict[str, DockerHost]:
     found: dict[str, DockerHost] = {}
     if (plan := socket_plan(new)) and plan != socket_plan(old):
         found[service_name(new.stack)] = socket_host(new)
-    before, after = uptime_plan(old), uptime_plan(new)
-    if after is None:
+    before, after, host = uptime_plan(old), uptime_plan(new), monitor_host(new)
+    if after is None or host is None:
         return found
     known = before.services if before else ()
-    found |= {service.name: monitor_host(new) for service in after.services if service not in known}
+    found |= {service.name: host for service in after.services if service not in known}
     agent = after.agent
     if agent and agent != (before.agent if before else None):
         found[agent.service.name] = socket_host(new)

@@ -25,14 +25,15 @@ _IMAGE, _COUNT = "taskSpec.containerSpec.image", "mode"
 def inspect(state: list[Json], access: Mapping[str, DockerHost], stack: str) -> Unseen:
     """Ask each host (by the logical name of its provider) about the services that the state has there."""
     found = Unseen()
-    for name, there in access.items():
+    for provider in (r for r in state if r["type"] == PROVIDER):
+        name, applied = name_of(provider), provider["inputs"].get("host")
         mine = [r for r in state if r["type"] == SERVICE and r["provider"].split("::")[-2] == name]
-        provider = next((r for r in state if r["type"] == PROVIDER and name_of(r) == name), None)
-        if not mine or provider is None:
+        if not mine:
             continue
-        applied = provider["inputs"].get("host")
-        if applied != there.address:
-            found.unchecked.append(f"the services at {applied}: the stack file names {there.address} now")
+        there = access.get(name)
+        if there is None or applied != there.address:
+            named = there.address if there else "no such host"
+            found.unchecked.append(f"the services at {applied}: the stack file names {named} now")
             continue
         try:
             with hosts.connected(there) as host:

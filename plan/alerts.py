@@ -183,8 +183,17 @@ PROBES: Final = (
         name="CertificateExpiry", severity=_P2, service="certificate", needs=_WEB,
         runbook="a-certificate-expires",
         summary="The certificate of {{ $labels.instance }} ends in {{ $value | humanize }} days",
-        expr='(probe_ssl_earliest_cert_expiry{job="probe"} - time()) / 86400 < $threshold',
+        expr='(probe_ssl_earliest_cert_expiry{job="probe",authority="public"} - time()) / 86400 < $threshold',
         threshold=14, unit="days", for_="15m",
+    ),
+    Rule(
+        # An authority of one's own issues for hours: Caddy's for 12, renewed when a third of them is left.
+        name="InternalCertificateExpiry", severity=_P2, service="certificate", needs=_WEB,
+        runbook="a-certificate-expires",
+        summary="The certificate of {{ $labels.instance }} ends in {{ $value | humanize }} hours",
+        expr='(probe_ssl_earliest_cert_expiry{job="probe",authority="internal"} - time()) / 3600'
+        " < $threshold",
+        threshold=2, unit="hours", for_="15m",
     ),
 )  # fmt: skip
 

@@ -56,12 +56,10 @@ def socket_host(settings: Settings) -> DockerHost:
     )
 
 
-def monitor_host(settings: Settings) -> DockerHost:
-    """The host of the stack's monitor, which runs no image of the private registry. While none is named, the
-    socket host: a provider needs an address, and nothing is declared on it.
-    """
+def monitor_host(settings: Settings) -> DockerHost | None:
+    """The host of the stack's monitor, which runs no image of the private registry; None if none is named."""
     if not settings.monitor_host:
-        return socket_host(settings)
+        return None
     return DockerHost(
         address=settings.monitor_host,
         ca=settings.monitor_host_ca,
@@ -71,8 +69,9 @@ def monitor_host(settings: Settings) -> DockerHost:
 
 
 def docker_hosts(settings: Settings) -> dict[str, DockerHost]:
-    """The hosts of the stack by the logical name of their provider."""
-    return {SOCKET_HOST: socket_host(settings), MONITOR_HOST: monitor_host(settings)}
+    """The hosts that the stack names, by the logical name of their provider."""
+    monitor = monitor_host(settings)
+    return {SOCKET_HOST: socket_host(settings), **({MONITOR_HOST: monitor} if monitor else {})}
 
 
 def registry(image: str) -> str:

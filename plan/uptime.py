@@ -325,6 +325,7 @@ def prometheus_yml(settings: Settings) -> dict[str, Any]:
                         "labels": {
                             "check": check,
                             "service": "socket" if check == "socket" else "web",
+                            "authority": _authority_of(settings, check),
                             "__param_module": "socket" if check == "socket" else "web",
                         },
                     }
@@ -345,6 +346,11 @@ def prometheus_yml(settings: Settings) -> dict[str, Any]:
             *([_supabase(settings)] if "SUPABASE_METRICS_KEY" in settings.values else []),
         ],
     }
+
+
+def _authority_of(settings: Settings, check: str) -> str:
+    """`internal` issues certificates for hours, `public` for months: each is late at another time."""
+    return "internal" if check == "socket" and settings.socket_tls == "internal" else "public"
 
 
 def _own(job: str, path: str, targets: dict[str, Any]) -> dict[str, Any]:
@@ -462,16 +468,30 @@ def _module(headers: dict[str, str], *, tls: bool = True) -> dict[str, Any]:
 
 # --- Alertmanager -----------------------------------------------------------------------------------------
 
+# Discord refuses a title of more than 256 characters and a text of more than 4096, and Alertmanager 0.25 cuts
+# neither (its notify/discord): a page that nobody gets. `printf` counts characters, as Discord does.
 _TITLE: Final = (
-    '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper }}{{ else }}Resolved{{ end }}'
-    " {{ .CommonLabels.stack }}: {{ .CommonLabels.service }}"
+    '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper | printf "%.20s" }}{{ else }}Resolved'
+    '{{ end }} {{ .CommonLabels.stack | printf "%.60s" }}: {{ .CommonLabels.service | printf "%.100s" }}'
 )
+
+
+def _told(alerts: str, most: int, verb: str) -> str:
+    """At most `most` alerts, a line each of at most 490 characters."""
+    return (
+        f"{{{{ range $number, $alert := {alerts} }}}}{{{{ if lt $number {most} }}}}"
+        f'**{{{{ .Labels.alertname | printf "%.60s" }}}}**{verb}: '
+        '{{ .Annotations.summary | printf "%.160s" }} ({{ .Annotations.runbook | printf "%.250s" }})\n'
+        "{{ end }}{{ end }}"
+    )
+
+
+_FIRING, _OVER = 5, 3  # how many alerts a message tells
 _TEXT: Final = (
-    "{{ range .Alerts }}"
-    "**{{ .Labels.alertname }}**"
-    '{{ if ne .Status "firing" }} is over{{ end }}: '
-    "{{ .Annotations.summary }} ({{ .Annotations.runbook }})\n"
-    "{{ end }}"
+    _told(".Alerts.Firing", _FIRING, "")
+    + _told(".Alerts.Resolved", _OVER, " is over")
+    + f"{{{{ if or (gt (len .Alerts.Firing) {_FIRING}) (gt (len .Alerts.Resolved) {_OVER}) }}}}"
+    "In all {{ len .Alerts.Firing }} alerts fire and {{ len .Alerts.Resolved }} are over.\n{{ end }}"
 )
 
 

@@ -50,6 +50,7 @@ def test_the_monitors_host_has_material_of_its_own() -> None:
     file = staging(monitorHost="tcp://m.example:2376", monitorHostCa="ca", monitorHostCertificate="c")
     file.set_secret("MONITOR_HOST_KEY", "the-key")
     host = hosts.monitor_host(file.settings())
+    assert host
     assert (host.address, host.ca, host.certificate, host.key) == (
         "tcp://m.example:2376",
         "ca",
@@ -82,6 +83,5 @@ def test_no_secret_is_visible_in_the_text_of_a_host() -> None:
     assert not any(secret in repr(hosts.socket_host(file.settings())) for secret in ("the-key", "the-robots"))
 
 
-def test_while_no_monitor_is_named_its_provider_has_the_socket_hosts_address() -> None:
-    settings = staging().settings()
-    assert hosts.monitor_host(settings) == hosts.socket_host(settings)
+def test_while_no_monitor_is_named_it_has_no_host() -> None:
+    assert hosts.monitor_host(staging().settings()) is None

@@ -148,6 +148,14 @@ def test_a_probe_says_who_asks_and_verifies_what_answers() -> None:
         assert not module["http"]["tls_config"]["insecure_skip_verify"]
 
 
+@pytest.mark.parametrize(("tls", "socket"), [("acme", "public"), ("internal", "internal")])
+def test_a_check_says_whose_certificate_it_sees(tls: str, socket: str) -> None:
+    settings = monitored(production()).settings().model_copy(update={"socket_tls": tls})
+    [probe, *_] = prometheus_yml(settings)["scrape_configs"]
+    seen = {t["labels"]["check"]: t["labels"]["authority"] for t in probe["static_configs"]}
+    assert seen == {"web": "public", "api": "public", "socket": socket}
+
+
 def test_a_socket_server_without_tls_is_asked_without_and_the_site_never_is() -> None:
     settings = monitored(staging()).settings().model_copy(update={"socket_tls": "off"})
     assert probes(settings)["socket"].startswith("http://")

@@ -229,6 +229,29 @@ def test_a_channel_that_fails_does_not_keep_the_others_from_hearing(alertmanager
     assert alertmanager.receiver.wait(lambda r: r.messages("slack")[-1].answered == 200, 120)
 
 
+def test_a_huge_group_is_told_within_what_the_channels_take(alertmanager: Running) -> None:
+    """Discord refuses 257 characters of a title and 4097 of a text: a page that nobody would get."""
+    long = "ü" * 3000
+    alerts = [
+        {
+            "labels": {"alertname": f"A{number}{long}", "severity": "p1", "service": long, "stack": long},
+            "annotations": {"summary": long, "runbook": f"https://runbook.example/{long}"},
+        }
+        for number in range(300)
+    ]
+    alertmanager.post(alerts)
+    receiver, everywhere = alertmanager.receiver, {"discord", "slack", "pagerduty"}
+    assert receiver.wait(lambda r: by_channel(r.messages()).keys() >= everywhere, 120)
+    for channel, (message, *_) in by_channel(receiver.messages()).items():
+        assert message.answered in (200, 202, 204), (channel, message.title)
+        assert message.title.startswith("P1 ")
+        assert "In all 300 alerts fire and 0 are over." in message.text
+    over = {"endsAt": "2026-01-01T00:00:00Z", "startsAt": "2025-12-31T00:00:00Z"}
+    alertmanager.post([{**one, **over} for one in alerts])
+    assert receiver.wait(lambda r: any(m.resolved for m in r.messages("discord")), 180)
+    assert {m.answered for m in receiver.messages("discord")} == {204}
+
+
 def test_an_outage_silences_the_rest_of_its_service_and_nothing_of_another(alertmanager: Running) -> None:
     alertmanager.send("SiteDown", service="web", check="web")
     alertmanager.send("ApiDown", "ProbesSlow", "AvailabilityFast", service="web", check="api")

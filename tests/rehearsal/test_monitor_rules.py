@@ -106,8 +106,13 @@ CASES: dict[str, Case] = {
         silent=5, fires=8, over=16,
     ),
     "CertificateExpiry": Case(
-        series={'probe_ssl_earliest_cert_expiry{job="probe",check="web"}':
+        series={'probe_ssl_earliest_cert_expiry{job="probe",check="web",authority="public"}':
                 Gauge(good=30 * 86400, bad=14 * 86400, limit=14 * 86400 + 7200)},
+        silent=14.5, fires=15.5, over=0.5,
+    ),
+    "InternalCertificateExpiry": Case(
+        series={'probe_ssl_earliest_cert_expiry{job="probe",check="socket",authority="internal"}':
+                Gauge(good=12 * 3600, bad=2 * 3600, limit=3 * 3600)},
         silent=14.5, fires=15.5, over=0.5,
     ),
     "SocketConnections": Case(
@@ -259,6 +264,16 @@ def test_a_quiet_hour_is_no_loss_of_connections(promtool: Promtool) -> None:
         f"socket_disconnects_total{{{TASKS[0]}}}": counted([2] * 200),
     }
     assert promtool.judge(series, [Check(45, {})], only=["SocketDisconnects"]) == ""
+
+
+def test_a_certificate_of_an_internal_authority_is_not_late_while_it_has_hours(promtool: Promtool) -> None:
+    """It never has fourteen days; one of a public authority that has hours is late."""
+    rules = ["CertificateExpiry", "InternalCertificateExpiry"]
+    expiry = 'probe_ssl_earliest_cert_expiry{job="probe",authority="%s"}'
+    hours: Series = {expiry % "internal": [5 * 3600] * 200}
+    assert promtool.judge(hours, [Check(minute, {}) for minute in (20, 45)], only=rules) == ""
+    public: Series = {expiry % "public": [5 * 3600] * 200}
+    assert promtool.judge(public, [Check(20, {"CertificateExpiry": 1})], only=rules) == ""
 
 
 def test_few_requests_to_auth_are_no_failure_rate(promtool: Promtool) -> None:
