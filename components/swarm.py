@@ -71,7 +71,7 @@ def declare(
     return docker.Service(
         f"{name}-{service.role}",
         name=service.name,
-        labels=labels(marks),
+        labels=labels({**marks, **service.login}),
         mode={"replicated": {"replicas": 1}},
         task_spec={
             "container_spec": {

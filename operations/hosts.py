@@ -2,7 +2,7 @@
 
 The engine is asked, never the state: after a failed update the state holds the failed inputs although N-1
 serves, and the provider may call an update completed while Swarm still watches it (FACTS "Docker Swarm").
-Nothing here changes a host.
+What is changed is said by its verb: an image pulled or removed, an object discarded.
 """
 
 import re
@@ -29,6 +29,8 @@ _POLL: Final = 1.0
 
 _IMAGE: Final = re.compile(r"(?P<name>[^@]+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
 _UNDER_WAY: Final = ("updating", "rollback_started")
+# A registry's refusals that the engine passes on as errors of its own (distribution's error codes).
+_REFUSED: Final = re.compile(r"no basic auth credentials|unauthorized|denied|manifest unknown", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -167,11 +169,7 @@ class Host:
 
     def ran(self, service: str) -> list[str]:
         """Digests that tasks of the service ran, newest first. Swarm remembers a few tasks a replica."""
-        with _explained(self.access):
-            if not any(s["Spec"]["Name"] == service for s in self._engine.services()):
-                return []
-            tasks = self._engine.tasks(filters={"service": service})
-        newest = sorted(tasks, key=lambda task: str(task["CreatedAt"]), reverse=True)
+        newest = sorted(self._tasks(service), key=lambda task: str(task["CreatedAt"]), reverse=True)
         return [image.digest for image in (_image(task["Spec"]) for task in newest) if image.digest]
 
     def images(self, name: str | None) -> list[LocalImage]:
@@ -205,6 +203,19 @@ class Host:
                     raise
                 return False
         return True
+
+    def find(self, kind: str, name: str) -> str | None:
+        """Id of the network, config, secret or service of this very name; None where there is none."""
+        with _explained(self.access):
+            listed = getattr(self._engine, f"{kind}s")(filters={"name": name})
+        # The filter finds every name that holds this one, and networks have theirs elsewhere.
+        ids = (each.get("ID") or each["Id"] for each in listed if (each.get("Spec") or each)["Name"] == name)
+        return next(ids, None)
+
+    def discard(self, kind: str, id: str) -> None:
+        """Remove a network, config, secret or service. Docker refuses what something uses."""
+        with _explained(self.access):
+            getattr(self._engine, f"remove_{kind}")(id)
 
     def manages_a_swarm(self) -> bool:
         with _explained(self.access):
@@ -262,20 +273,25 @@ class Host:
             time.sleep(_POLL)
 
     def settle(self, name: str, patience: float = SETTLE) -> Running | None:
-        """The service once all its tasks are of one image; after `patience` seconds as it is by then.
+        """The service once all its tasks are of one image, or as it is `patience` seconds after Swarm's last
+        step; None where there is no such service.
 
-        Swarm calls a rollback completed a moment before the last task of what failed has ended.
+        A rollback may still be under way when the provider gives up, and Swarm calls it completed a moment
+        before the last task of what failed has ended.
         """
-        deadline = time.monotonic() + patience
-        while (running := self.service(name)) and not running.settled and time.monotonic() < deadline:
+        given_up = time.monotonic() + ROLLOUT
+        quiet_until = time.monotonic() + patience
+        while (running := self.service(name)) and not running.settled:
+            if running.update in _UNDER_WAY:
+                quiet_until = time.monotonic() + patience
+            if time.monotonic() >= min(quiet_until, given_up):
+                break
             time.sleep(_POLL)
         return running
 
     def reasons(self, name: str, image: Image) -> list[str]:
         """Why the newest tasks of this image ended, in Docker's words; at most two."""
-        with _explained(self.access):
-            tasks = self._engine.tasks(filters={"service": name})
-        newest = sorted(tasks, key=lambda task: str(task["CreatedAt"]), reverse=True)
+        newest = sorted(self._tasks(name), key=lambda task: str(task["CreatedAt"]), reverse=True)
         found = [t["Status"]["Err"] for t in newest if t["Status"].get("Err") and _image(t["Spec"]) == image]
         return list(dict.fromkeys(found))[:2]
 
@@ -285,9 +301,7 @@ class Host:
         What has run in the service exists: a rollback must not depend on the registry. Otherwise the
         registry is asked by the engine, from where it would pull: tag and digest must both be there.
         """
-        with _explained(self.access):
-            tasks = self._engine.tasks(filters={"service": name})
-        if any(_image(task["Spec"]) == image and _had_container(task) for task in tasks):
+        if any(_image(task["Spec"]) == image and _had_container(task) for task in self._tasks(name)):
             return ""
         auth = self._auth(image)
         for part in (f"{image.name}:{image.tag}", f"{image.name}@{image.digest}"):
@@ -298,7 +312,8 @@ class Host:
                 if explained is None:
                     raise
                 status, _, message = explained
-                return f"{part}: {message}" if status in (401, 403, 404) else ""
+                refused = status in (401, 403, 404) or _REFUSED.search(message)
+                return f"{part}: {message}" if refused else ""
         return ""
 
     def pull(self, image: Image) -> None:
@@ -311,6 +326,13 @@ class Host:
                     image.name, image.digest or image.tag or "latest", auth_config=self._auth(image)
                 )
                 self._engine.inspect_image(str(image))  # what goes wrong on the way is not raised
+
+    def _tasks(self, service: str) -> list[dict[str, Any]]:
+        """All tasks that Swarm remembers of a service; none where there is no such service."""
+        with _explained(self.access):
+            if not any(s["Spec"]["Name"] == service for s in self._engine.services()):
+                return []
+            return list(self._engine.tasks(filters={"service": service}))
 
     def _auth(self, image: Image) -> dict[str, str]:
         """Credentials as the engine's API takes them (AuthConfig); empty where the registry needs none."""

@@ -1,20 +1,44 @@
 """What a killed run left behind: the lock, creates that never answered, objects that the state does not know.
 
-Each is found and told before it is mended. Objects are adopted by id (`operations.adopt`); where that would
-write to an account, the person runs `adopt` instead.
+Each is found and told before it is mended. Objects of accounts are adopted by id (`operations.adopt`); where
+that would write to an account, the person runs `adopt` instead. Those of Docker hosts are removed: nothing
+uses them yet, and the plugin cannot import a secret.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Final
 
-from operations import adopt
+from operations import adopt, hosts
 from operations.accounts import GitHubAccount, VercelAccount
 from operations.engine import Engine, LockedError
 from operations.workspace import OperationError, Workspace
+from plan.hosts import DockerHost, docker_hosts
 from plan.settings import PROJECT, Settings
 
 Ask = Callable[[str], None]
 """Puts a question; returns after a yes and raises otherwise."""
+
+# What cannot be made a second time under its name. (Making a volume that exists is no error.)
+_UNIQUE: Final = {
+    "docker:index/service:Service": "service",
+    "docker:index/network:Network": "network",
+    "docker:index/serviceConfig:ServiceConfig": "config",
+    "docker:index/secret:Secret": "secret",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stranded:
+    """What a killed run made on a Docker host and could not note in the state."""
+
+    kind: str
+    name: str
+    id: str
+    host: DockerHost
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} on {self.host.address}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +70,36 @@ class Recovery:
 
     def pending(self) -> tuple[str, ...]:
         """Logical names of creates that never answered: they may exist or not."""
+        return tuple(resource["urn"].split("::")[-1] for resource in self._pending())
+
+    def _pending(self) -> list[dict[str, Any]]:
         operations = (self.workspace.export().get("deployment") or {}).get("pending_operations") or []
-        return tuple(o["resource"]["urn"].split("::")[-1] for o in operations if o["type"] == "creating")
+        return [operation["resource"] for operation in operations if operation["type"] == "creating"]
+
+    def clear_hosts(self, ask: Ask, tell: Callable[[str], None]) -> None:
+        """Remove what pending creates have made on the Docker hosts: `up` could not make it a second time.
+
+        Nothing that has served is among it: the state knows what an `up` finished. Docker itself refuses to
+        remove what something uses.
+        """
+        stranded = list(self._stranded())
+        if not stranded:
+            return
+        for each in stranded:
+            tell(f"made by the killed run: {each}")
+        ask("Remove it? It is made anew.")
+        for each in stranded:
+            with hosts.connected(each.host) as host:
+                host.discard(each.kind, each.id)
+
+    def _stranded(self) -> Iterator[Stranded]:
+        for resource in self._pending():
+            if kind := _UNIQUE.get(resource["type"]):
+                access = docker_hosts(self.settings)[resource["provider"].split("::")[-2]]
+                name = resource["inputs"]["name"]
+                with hosts.connected(access) as host:
+                    if id := host.find(kind, name):
+                        yield Stranded(kind=kind, name=name, id=id, host=access)
 
     def forget_pending(self) -> None:
         """Take them out of the state; `lost` finds those that exist."""

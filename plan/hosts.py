@@ -57,14 +57,26 @@ def socket_host(settings: Settings) -> DockerHost:
 
 
 def monitor_host(settings: Settings) -> DockerHost | None:
-    """The host of the stack's monitor, which runs no image of the private registry; None if none is named."""
+    """The host of the stack's monitor; None if none is named. It knows the private registry's credentials if
+    its images come from there.
+    """
     if not settings.monitor_host:
         return None
+    used = {
+        registry(image)
+        for image in (
+            settings.prometheus_image,
+            settings.alertmanager_image,
+            settings.blackbox_image,
+            settings.proxy_image,
+        )
+    }
     return DockerHost(
         address=settings.monitor_host,
         ca=settings.monitor_host_ca,
         certificate=settings.monitor_host_certificate,
         key=_secret(settings, "MONITOR_HOST_KEY"),
+        logins=tuple(login for login in _logins(settings) if login.registry in used),
     )
 
 

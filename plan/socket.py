@@ -169,10 +169,11 @@ def render_caddyfile(settings: Settings) -> str:
     A proxy that ends would wait for every request without a bound, and a long poll is one; meanwhile its
     port is taken, and nobody gets in (grace_period).
 
-    Upstreams are the service's tasks, looked up every second (`dnsrr`); a task that refuses a connection is
-    left out for two seconds while another is tried. The address of a task that died does not answer at all,
-    so the dial is short: with Caddy's 3 s a release that dies lost 8 of 8,727 probes, with 500 ms none of
-    8,589 (measured, two nodes). Source: Caddy 2.6 documentation, FACTS "Docker Swarm".
+    Upstreams are the service's tasks, looked up every second (`dnsrr`); a task that fails a request is left
+    out for two seconds, and a GET goes to another. What dies may say nothing: its address does not answer a
+    dial, nor its connections a request, so both waits are short (numbers: docs/decisions.md). Only what
+    Engine.io holds on purpose, the polls of a session, may take longer; its clients notice a dead server by
+    themselves. Source: Caddy 2.6 documentation, FACTS "Docker Swarm".
     """
     site, tls, https = {
         "acme": (settings.socket_domain, "", ""),
@@ -187,22 +188,38 @@ def render_caddyfile(settings: Settings) -> str:
 \thttps_port {PROXY_HTTPS_PORT}
 {https}}}
 
+(tasks) {{
+	dynamic a {{
+		name tasks.{service_name(settings.stack)}
+		port {PORT}
+		refresh 1s
+	}}
+	lb_policy cookie paintshare_socket
+	lb_try_duration 5s
+	lb_try_interval 100ms
+	lb_retry_match method GET HEAD
+	fail_duration 2s
+}}
+
 {site} {{
-{tls}\t@private path /metrics /metrics/*
-\trespond @private 404
-\treverse_proxy {{
-\t\tdynamic a {{
-\t\t\tname tasks.{service_name(settings.stack)}
-\t\t\tport {PORT}
-\t\t\trefresh 1s
-\t\t}}
-\t\tlb_policy cookie paintshare_socket
-\t\tlb_try_duration 5s
-\t\tlb_try_interval 100ms
-\t\tfail_duration 2s
-\t\ttransport http {{
-\t\t\tdial_timeout 500ms
-\t\t}}
-\t}}
+{tls}	@private path /metrics /metrics/*
+	respond @private 404
+	@session {{
+		path /socket.io/*
+		query sid=*
+	}}
+	reverse_proxy @session {{
+		import tasks
+		transport http {{
+			dial_timeout 500ms
+		}}
+	}}
+	reverse_proxy {{
+		import tasks
+		transport http {{
+			dial_timeout 500ms
+			response_header_timeout 3s
+		}}
+	}}
 }}
 """

@@ -7,7 +7,7 @@ one that holds a secret is a Swarm secret, named by the keyed HMAC of its text.
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import yaml
@@ -24,6 +24,7 @@ from plan.alerts import (
     rendered,
     rules_of,
 )
+from plan.hosts import login_label
 from plan.protection import RECORD_BRANCH
 from plan.settings import Settings
 from plan.socket import PORT as SOCKET_PORT
@@ -85,6 +86,7 @@ class Service:
     role: str  # last part of logical names
     name: str  # Swarm service name; also its name on the network (`tasks.NAME`)
     image: str
+    login: dict[str, str] = field(default_factory=dict)  # label that shows its registry's credentials
     arguments: tuple[str, ...] = ()
     configs: tuple[ConfigFile, ...] = ()
     secrets: tuple[SecretFile, ...] = ()
@@ -168,6 +170,7 @@ def _prometheus(settings: Settings, prefix: str) -> Service:
         role="prometheus",
         name=f"{prefix}-prometheus",
         image=settings.prometheus_image,
+        login=login_label(settings, settings.prometheus_image),
         arguments=(
             "--config.file=/etc/prometheus/prometheus.yml",
             "--storage.tsdb.path=/prometheus",
@@ -195,6 +198,7 @@ def _alertmanager(settings: Settings, prefix: str) -> Service:
         role="alertmanager",
         name=f"{prefix}-alertmanager",
         image=settings.alertmanager_image,
+        login=login_label(settings, settings.alertmanager_image),
         arguments=(
             "--config.file=/etc/alertmanager/alertmanager.yml",
             "--storage.path=/alertmanager",
@@ -218,6 +222,7 @@ def _blackbox(settings: Settings, prefix: str) -> Service:
         role="blackbox",
         name=f"{prefix}-blackbox",
         image=settings.blackbox_image,
+        login=login_label(settings, settings.blackbox_image),
         arguments=(f"--config.file={path}",),
         configs=(*authority, *(() if secret else (_config(prefix, path, text),))),
         secrets=(_secret(settings, prefix, path, text),) if secret else (),
@@ -233,6 +238,7 @@ def _proxy(settings: Settings, prefix: str) -> Service:
         role="proxy",
         name=f"{prefix}-proxy",
         image=settings.proxy_image,
+        login=login_label(settings, settings.proxy_image),
         secrets=(_secret(settings, prefix, "/etc/caddy/Caddyfile", caddyfile(settings, prefix)),),
         volume=f"{prefix}-certificates",
         volume_path="/data",
@@ -255,6 +261,7 @@ def _agent(settings: Settings) -> AgentPlan:
             role="agent",
             name=prefix,
             image=settings.prometheus_image,
+            login=login_label(settings, settings.prometheus_image),
             arguments=(
                 "--enable-feature=agent",
                 "--config.file=/etc/prometheus/prometheus.yml",

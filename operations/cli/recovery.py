@@ -44,12 +44,12 @@ def clear(found: Recovery, *, yes: bool) -> Traces:
 
     Raises LockedError while somebody may still be running.
     """
-    unlocked = found.unlock(
-        partial(confirm, yes=yes), lambda text: err.print(f"[yellow]{escape(text)}[/yellow]")
-    )
+    ask = partial(confirm, yes=yes)
+    unlocked = found.unlock(ask, _warn)
     pending = found.pending()
     if pending:
-        err.print(f"[yellow]creates that never answered:[/yellow] {', '.join(pending)}")
+        _warn(f"creates that never answered: {', '.join(pending)}")
+        found.clear_hosts(ask, _warn)
         found.forget_pending()
     return Traces(unlocked, bool(pending))
 
@@ -88,6 +88,10 @@ def take_up(stack: str, rehearsal: bool, *, yes: bool) -> None:
         apply(found, yes=yes, lost=traces.creates)
     with recovery(stack, rehearsal) as found:
         drop_import_ids(found)
+
+
+def _warn(text: str) -> None:
+    err.print(f"[yellow]{escape(text)}[/yellow]")
 
 
 def _adopting(found: Recovery) -> Edit | None:

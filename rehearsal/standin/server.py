@@ -166,6 +166,8 @@ class StandIn:
             # Docker may take minutes: its kinds are not held up by one another.
             with nullcontext() if self.kind(type).direct else self._transaction():
                 answer = action()
+            if "late" in fault:
+                time.sleep(fault["late"])
             if fault.get("lost"):
                 raise ServiceError(0, "connection_lost", f"{verb} {type}: done, but its answer was lost")
             return answer

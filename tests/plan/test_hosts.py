@@ -60,6 +60,14 @@ def test_the_monitors_host_has_material_of_its_own() -> None:
     assert hosts.socket_host(file.settings()).key == ""
 
 
+def test_the_monitors_host_knows_the_registrys_credentials_where_an_image_of_it_comes_from_there() -> None:
+    file = _private()
+    file.config |= {"monitorHost": "unix:///m.sock"}
+    assert hosts.monitor_host(file.settings()).logins == ()
+    file.config |= {"blackboxImage": "registry.example:5000/blackbox:1"}
+    assert hosts.monitor_host(file.settings()).logins == hosts.socket_host(file.settings()).logins
+
+
 def test_without_credentials_there_are_none_and_no_label() -> None:
     settings = staging(socketImage=IMAGE).settings()
     assert hosts.socket_host(settings).logins == ()

@@ -86,7 +86,19 @@ def test_the_proxy_hides_the_metrics_and_finds_every_task() -> None:
     assert "@private path /metrics /metrics/*" in text
     assert "respond @private 404" in text
     assert "name tasks.paintshare-staging-socket" in text
-    assert "dial_timeout 500ms" in text
+
+
+def test_a_task_that_says_nothing_any_more_holds_no_request_but_the_polls_of_a_session() -> None:
+    """Engine.io holds those for up to 25 s on purpose; everything else is asked of another task."""
+    sessions, others = plan().caddyfile.split("reverse_proxy")[1:]
+    assert sessions.startswith(" @session {")
+    assert "path /socket.io/*\n\t\tquery sid=*" in plan().caddyfile
+    assert "response_header_timeout" not in sessions
+    assert "response_header_timeout 3s" in others
+    for each in (sessions, others):
+        assert "import tasks" in each
+        assert "dial_timeout 500ms" in each
+    assert "lb_retry_match method GET HEAD" in plan().caddyfile
 
 
 def test_a_slow_health_check_ends_no_task_within_ten_seconds() -> None:

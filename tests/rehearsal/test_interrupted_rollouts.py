@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
-from plan.socket import service_name
+from operations import hosts
+from operations.workspace import Workspace
+from plan.hosts import DockerHost
+from plan.socket import service_name, socket_plan
 from rehearsal import demo, docker_engine, docker_hosts
 from rehearsal.docker_engine import Engine, processes
 from tests.harness import TIMEOUT, DockerHome
@@ -109,3 +112,50 @@ def test_the_verb_up_needs_no_other_command_after_a_killed_one(home: DockerHome)
         run.wait(TIMEOUT)
     home.operations("up", "--stack", STACK, "--yes").ok()
     _is_settled(home, sha)
+
+
+def _kill_the_first_up(home: DockerHome, stack: str, made: dict[str, str]) -> None:
+    """End a `pulumi up` for good while the engine has `made` (kind → name), before the state knows of it."""
+    run = subprocess.Popen(
+        ["pulumi", "up", "-s", stack, "--yes", "--skip-preview", "--non-interactive", "--color", "never"],
+        env=home.home.env(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )  # fmt: skip
+    with hosts.connected(DockerHost(address=home.hosts.socket.engine.host)) as host:
+        processes.wait_until(
+            lambda: all(host.find(*each) for each in made.items()) or run.poll() is not None, TIMEOUT
+        )
+    assert run.poll() is None, run.communicate()[0]
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+
+
+def test_what_a_killed_first_up_made_on_the_host_is_made_anew_by_the_verb_up(home: DockerHome) -> None:
+    """Network, config and secrets exist and the state does not know them; then the same with the service."""
+    stack, account = "production", home.account("docker")
+    home.edit(stack, socketFileSecrets=True)
+    plan = socket_plan(Workspace(folder=home.folder, stack=stack, env=home.home.env()).load().settings)
+    assert plan is not None
+    with account.transaction():
+        for kind in ("Network", "ServiceConfig", "Secret"):
+            account.put("fault", kind, {"verb": "create", "kind": kind, "late": TIMEOUT, "times": 9})
+    lost = {"network": plan.prefix, "config": plan.caddyfile_name, "secret": plan.file_secrets[0].name}
+    _kill_the_first_up(home, stack, lost)
+    with account.transaction():
+        for kind in ("Network", "ServiceConfig", "Secret"):
+            account.delete("fault", kind)
+
+    assert "--yes" in home.operations("up", "--stack", stack).failed().text
+    said = home.operations("up", "--stack", stack, "--yes")
+    for kind, name in lost.items():
+        assert f"made by the killed run: {kind} {name} on " in said.text, said.text
+    said.ok()
+    assert home.comes_to_serve(stack, home.config(stack, "socketRelease"))
+
+    socket_server = "**SocketServer$docker:**"
+    home.pulumi("destroy", "-s", stack, "--yes", "--skip-preview", "--target", socket_server).ok()
+    _kill_the_first_up(home, stack, {"service": plan.service})
+    said = home.operations("up", "--stack", stack, "--yes").ok()
+    assert f"made by the killed run: service {plan.service} on " in said.text, said.text
+    assert home.comes_to_serve(stack, home.config(stack, "socketRelease"))
+    home.pulumi("preview", "-s", stack, "--expect-no-changes").ok()

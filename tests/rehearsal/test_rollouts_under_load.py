@@ -120,8 +120,8 @@ def test_a_release_that_dies_once_healthy_costs_what_was_under_way_in_it(
 
 
 def says_who_serves(text: str, bad: ImageRef, serves: ImageRef) -> None:
-    assert f"release {bad.tag} failed" in text
-    assert f"{serves.tag} still serves" in text
+    assert f"release {bad.tag} failed" in text, text
+    assert f"{serves.tag} still serves" in text, text
 
 
 def test_two_bad_releases_in_a_row_do_not_make_the_first_of_them_n_minus_1(

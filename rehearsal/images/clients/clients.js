@@ -60,6 +60,7 @@ function player(index) {
   const socket = io(options.url, {
     transports: options.transports.split(","),
     extraHeaders: { Origin: options.origin },
+    withCredentials: true, // the proxy's cookie keeps the requests of one session at one task (docs/app-contract.md)
     reconnectionDelay: 100,
     reconnectionDelayMax: 1000,
     forceNew: true,
