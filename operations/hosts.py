@@ -60,7 +60,7 @@ class Running:
     health check runs only once it is healthy. `serving` counts the running tasks of every image: two during
     a rollout. `update` is Swarm's word ("" before the first update, updating, completed, paused,
     rollback_started, rollback_completed, rollback_paused), `message` its reason. `since`: when the service
-    was changed last.
+    was changed last. `idle`: nodes without a task of it, although another has two more.
     """
 
     service: str
@@ -72,6 +72,7 @@ class Running:
     update: str
     message: str
     since: datetime
+    idle: tuple[str, ...] = ()
 
     @property
     def release(self) -> str:
@@ -95,7 +96,14 @@ class Running:
     def text(self) -> str:
         """One line for people."""
         update = f", update {self.update.replace('_', ' ')}" if self.update else ""
-        return f"{self.service}: {self.image}, {self.healthy} of {self.desired} healthy{update}"
+        return f"{self.service}: {self.image}, {self.healthy} of {self.desired} healthy{update}{self.crowded}"
+
+    @property
+    def crowded(self) -> str:
+        """What to do where its tasks stand on too few nodes, beginning with a comma; "" where they do not."""
+        if not self.idle:
+            return ""
+        return f", none on {', '.join(self.idle)} (docker service update --force {self.service} spreads them)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +131,9 @@ class Host:
             if not found:
                 return None
             tasks = self._engine.tasks(filters={"service": name, "desired-state": "running"})
-            down = {n["ID"] for n in self._engine.nodes() if n["Status"]["State"] == "down"}
-        return _running(found[0], [t for t in tasks if t.get("NodeID") not in down])
+            nodes = self._engine.nodes()
+        down = {n["ID"] for n in nodes if n["Status"]["State"] == "down"}
+        return _running(found[0], [t for t in tasks if t.get("NodeID") not in down], nodes)
 
     def await_release(
         self,
@@ -383,7 +392,7 @@ def _explained(access: DockerHost) -> Iterator[None]:
         raise OperationError(where + message) from None
 
 
-def _running(service: Mapping[str, Any], tasks: list[dict[str, Any]]) -> Running:
+def _running(service: Mapping[str, Any], tasks: list[dict[str, Any]], nodes: list[dict[str, Any]]) -> Running:
     spec, status = service["Spec"], service.get("UpdateStatus") or {}
     image = _image(spec["TaskTemplate"])
     serving = Counter(_image(task["Spec"]) for task in tasks if task["Status"]["State"] == "running")
@@ -399,6 +408,25 @@ def _running(service: Mapping[str, Any], tasks: list[dict[str, Any]]) -> Running
         update=status.get("State", ""),
         message=status.get("Message", ""),
         since=datetime.fromisoformat(service["UpdatedAt"][:19]).replace(tzinfo=UTC),
+        idle=_idle(spec["TaskTemplate"], tasks, nodes),
+    )
+
+
+def _idle(
+    task: Mapping[str, Any], tasks: list[dict[str, Any]], nodes: list[dict[str, Any]]
+) -> tuple[str, ...]:
+    """Nodes without a task, although another has two more than they; none where the place is prescribed."""
+    if (task.get("Placement") or {}).get("Constraints"):
+        return ()
+    has = Counter(each.get("NodeID") for each in tasks if each["Status"]["State"] == "running")
+    if max(has.values(), default=0) < 2:
+        return ()
+    return tuple(
+        node["Description"]["Hostname"]
+        for node in nodes
+        if node["Status"]["State"] == "ready"
+        and node["Spec"]["Availability"] == "active"
+        and not has[node["ID"]]
     )
 
 

@@ -66,13 +66,16 @@ class Rollout:
                     f"{self._proxy.called} cannot be pulled: {error}. The old proxy was not touched. {_MEND}"
                 ) from None
 
-    def await_server(self) -> None:
-        """Return when Swarm calls the update completed; raise when it went back to N-1.
+    def await_server(self) -> str:
+        """Wait until Swarm calls the update completed; raise when it went back to N-1.
+
+        Returns what a person should know and do after it, usually nothing ("").
 
         The plugin returns as soon as every slot has a running task, also before the last slot is updated
         and within the monitor window: what dies there was a success to it.
         """
-        self._await(self._server)
+        running = self._await(self._server)
+        return f"{self._server.called} serves{running.crowded}" if running.crowded else ""
 
     def await_proxy(self) -> None:
         """The same for the proxy."""
@@ -86,11 +89,12 @@ class Rollout:
         """The same for the proxy."""
         return self._explain(self._proxy)
 
-    def _await(self, wanted: Wanted) -> None:
+    def _await(self, wanted: Wanted) -> Running:
         with hosts.connected(self._access) as host:
             running = host.await_end(wanted.service)
             if running.update not in ("completed", ""):
                 raise OperationError(_failure(host, wanted, host.settle(wanted.service)))
+            return host.settle(wanted.service) or running
 
     def _explain(self, wanted: Wanted) -> str:
         try:

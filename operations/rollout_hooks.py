@@ -25,7 +25,8 @@ def of_server(settings: Settings) -> pulumi.ResourceHookBinding | None:
         await _ask(settings, lambda rollout: rollout.refuse_unknown())
 
     async def watched(_: pulumi.ResourceHookArgs) -> None:
-        await _ask(settings, lambda rollout: rollout.await_server())
+        if advice := await _ask(settings, lambda rollout: rollout.await_server()):
+            pulumi.log.warn(advice)
 
     async def failed(_: pulumi.ErrorHookArgs) -> bool:
         pulumi.log.error(await _ask(settings, lambda rollout: rollout.explain_server()))

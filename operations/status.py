@@ -110,7 +110,8 @@ def stack_status(
         if running is None:
             return "its host has no such service"
         healthy = f"{running.healthy} of {running.desired} healthy"
-        return f"{running.release[:7]}, {healthy}{', ' + running.update if running.update else ''}"
+        update = f", {running.update}" if running.update else ""
+        return f"{running.release[:7]}, {healthy}{update}{running.crowded}"
 
     health, alerts = _watched(settings, bad)
     return StackStatus(

@@ -1,10 +1,11 @@
 """What is said about a rollout: the sentence for every way in which one can end."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from operations.hosts import Image, Running
+from operations.hosts import Image, Running, _running
 from operations.rollout import Wanted, failure
 
 ONE, TWO = (Image("registry.example/socket", digit * 40, f"sha256:{digit * 64}") for digit in "12")
@@ -17,6 +18,45 @@ def running(image: Image, update: str = "rollback_completed", **serving: int) ->
         healthy=by_image.get(image, 0), serving=by_image, update=update, message="",
         since=datetime(2026, 11, 25, tzinfo=UTC),
     )  # fmt: skip
+
+
+def task(node: str, state: str = "running") -> dict[str, Any]:
+    return {
+        "NodeID": node, "Status": {"State": state},
+        "Spec": {"ContainerSpec": {"Image": str(ONE)}},
+    }  # fmt: skip
+
+
+def node(id: str, state: str = "ready", availability: str = "active") -> dict[str, Any]:
+    return {
+        "ID": id, "Status": {"State": state}, "Spec": {"Availability": availability},
+        "Description": {"Hostname": f"host-{id}"},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tasks", "nodes", "idle"),
+    [
+        ([task("a"), task("a")], [node("a"), node("b")], ("host-b",)),
+        ([task("a"), task("a")], [node("a"), node("b"), node("c")], ("host-b", "host-c")),
+        ([task("a"), task("b")], [node("a"), node("b")], ()),
+        ([task("a"), task("a"), task("b")], [node("a"), node("b")], ()),
+        ([task("a"), task("a")], [node("a")], ()),
+        ([task("a"), task("a")], [node("a"), node("b", "down")], ()),
+        ([task("a"), task("a")], [node("a"), node("b", availability="drain")], ()),
+        ([task("a"), task("a", "preparing")], [node("a"), node("b")], ()),
+    ],
+)
+def test_a_node_without_a_task_is_named_where_another_has_two(
+    tasks: list[dict[str, Any]], nodes: list[dict[str, Any]], idle: tuple[str, ...]
+) -> None:
+    spec = {"Name": "s", "TaskTemplate": tasks[0]["Spec"], "Mode": {"Replicated": {"Replicas": 2}}}
+    service = {"Spec": spec, "UpdatedAt": "2026-11-25T10:00:00.123Z"}
+    found = _running(service, tasks, nodes)
+    assert found.idle == idle
+    assert ("docker service update --force s spreads them" in found.text) == bool(idle)
+    spec["TaskTemplate"]["Placement"] = {"Constraints": ["node.role==manager"]}
+    assert _running(service, tasks, nodes).idle == ()
 
 
 @pytest.mark.parametrize(
