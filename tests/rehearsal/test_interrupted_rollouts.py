@@ -130,6 +130,18 @@ def _kill_the_first_up(home: DockerHome, stack: str, made: dict[str, str]) -> No
     run.communicate()
 
 
+def _an_unknown_release_is_refused(home: DockerHome, stack: str) -> None:
+    """Before the first create as well, when there is no service to ask."""
+    stated = {key: home.config(stack, key) for key in ("socketRelease", "socketDigest")}
+    home.edit(stack, socketRelease="9" * 40)
+    said = home.pulumi("up", "-s", stack, "--yes", "--skip-preview").failed().text
+    assert f"release {'9' * 40} does not exist" in said, said
+    assert "nothing serves" in said, said
+    with hosts.connected(DockerHost(address=home.hosts.socket.engine.host)) as host:
+        assert host.find("service", service_name(stack)) is None
+    home.edit(stack, **stated)
+
+
 def test_what_a_killed_first_up_made_on_the_host_is_made_anew_by_the_verb_up(home: DockerHome) -> None:
     """Network, config and secrets exist and the state does not know them; then the same with the service."""
     stack, account = "production", home.account("docker")
@@ -154,6 +166,7 @@ def test_what_a_killed_first_up_made_on_the_host_is_made_anew_by_the_verb_up(hom
 
     socket_server = "**SocketServer$docker:**"
     home.pulumi("destroy", "-s", stack, "--yes", "--skip-preview", "--target", socket_server).ok()
+    _an_unknown_release_is_refused(home, stack)
     _kill_the_first_up(home, stack, {"service": plan.service})
     said = home.operations("up", "--stack", stack, "--yes").ok()
     assert f"made by the killed run: service {plan.service} on " in said.text, said.text
