@@ -63,9 +63,13 @@ def test_the_monitors_host_has_material_of_its_own() -> None:
 def test_the_monitors_host_knows_the_registrys_credentials_where_an_image_of_it_comes_from_there() -> None:
     file = _private()
     file.config |= {"monitorHost": "unix:///m.sock"}
-    assert hosts.monitor_host(file.settings()).logins == ()
+    host = hosts.monitor_host(file.settings())
+    assert host
+    assert host.logins == ()
     file.config |= {"blackboxImage": "registry.example:5000/blackbox:1"}
-    assert hosts.monitor_host(file.settings()).logins == hosts.socket_host(file.settings()).logins
+    host = hosts.monitor_host(file.settings())
+    assert host
+    assert host.logins == hosts.socket_host(file.settings()).logins
 
 
 def test_without_credentials_there_are_none_and_no_label() -> None:
