@@ -518,7 +518,7 @@ def test_a_certificate_of_a_docker_host_that_ends_soon_is_found(
     for key in ("socketHost", "monitorHost"):
         assert [faults([check]) for check in checks(key, long, long)] == [[], []]
         found = only(iter(checks(key, long, short)))
-        assert (found.what, found.fault[:9]) == (f"{key}Certificate is valid for a while", "it ends on")
+        assert (found.what, found.fault[:10]) == (f"{key}Certificate is valid for a while", "it ends on")
         assert f"pulumi config set {key}Certificate --stack production" in found.fix
         assert "_HOST_KEY --stack production" in found.fix
         assert only(iter(checks(key, short, long))).what == f"{key}Ca is valid for a while"

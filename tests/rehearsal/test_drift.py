@@ -62,22 +62,41 @@ def test_a_stack_that_nobody_touched_shows_none(module_home: RehearsalHome, stac
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(FOUND))
-def test_a_change_by_hand_is_found_and_its_command_takes_it_back(
-    applied_home: RehearsalHome, name: str
+def rounds() -> list[tuple[str, list[str]]]:
+    """Stack and changes that can be made at once: no two of a round touch the same object."""
+    found: list[tuple[str, list[str]]] = []
+    for name, (stack, finding, _) in FOUND.items():
+        for its, names in found:
+            if its == stack and finding not in {FOUND[each][1] for each in names}:
+                names.append(name)
+                break
+        else:
+            found.append((stack, [name]))
+    return found
+
+
+@pytest.mark.parametrize(("stack", "names"), rounds(), ids=lambda value: value[0] if value else None)
+def test_changes_by_hand_are_found_and_their_commands_take_them_back(
+    applied_home: RehearsalHome, stack: str, names: list[str]
 ) -> None:
-    stack, finding, said = FOUND[name]
     before = applied_home.export(stack)["deployment"]["resources"]
-    DRIFTS[name].apply(applied_home.home.account)
+    for name in names:
+        DRIFTS[name].apply(applied_home.home.account)
 
-    [found] = drift(applied_home, stack, DRIFTED)["drift"]
-    assert (found["name"], said in found["what"]) == (finding, True), found
+    found = {each["name"]: each for each in drift(applied_home, stack, DRIFTED)["drift"]}
     assert applied_home.export(stack)["deployment"]["resources"] == before  # looking writes nothing
+    assert set(found) == {FOUND[name][1] for name in names}
+    command = []
+    for name in names:
+        _, finding, said = FOUND[name]
+        assert said in found[finding]["what"], found[finding]
+        *start, mend, what, of, its = shlex.split(found[finding]["mend"])
+        assert (start, of, its) == (["python", "-m", "operations", "drift"], "--stack", stack)
+        command += [mend, what]
 
-    python, *command = shlex.split(found["mend"])
-    assert python == "python"
-    mended = applied_home.run("python", *command, "--yes").ok()
-    assert f"Mended: {finding}" in mended.stdout
+    mended = applied_home.operations("drift", *command, "--stack", stack, "--yes").ok()
+    for name in names:
+        assert FOUND[name][1] in mended.stdout.split("Mended: ")[1]
     assert f"{stack}: nothing was changed by hand." in mended.stdout  # looked at again, a refresh included
 
 

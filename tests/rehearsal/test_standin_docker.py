@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +34,9 @@ from rehearsal.standin.docker_kinds import objects, session
 from rehearsal.standin.docker_kinds.fields import Object as Table
 from rehearsal.standin.docker_kinds.fields import Objects, nanoseconds, short_duration
 from rehearsal.standin.kinds import UNKNOWN, Properties, ServiceError, UnfinishedError
-from rehearsal.standin.server import Servicer, StandIn
+from rehearsal.standin.server import Servicer
 from tests.rehearsal import rules
+from tests.rehearsal.driver import Driver, Object
 from tests.rehearsal.standin_engine import Rehearsal, Run
 
 KINDS = {kind.type.rsplit(":", 1)[1]: kind for kind in docker.KINDS}
@@ -118,71 +118,15 @@ def _until(done: Callable[[], Any], seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
-@dataclass
-class Object:
-    """What the engine's state holds of one resource."""
-
-    kind: str
-    id: str
-    inputs: Properties
-    outputs: Properties
-
-
-class Host:
-    """One Docker host behind the plugin, driven as Pulumi's engine drives it."""
+class Host(Driver):
+    """One Docker host behind the plugin."""
 
     def __init__(self, path: Path, host: str) -> None:
-        self.account = Account(path, "docker")
-        self.plugin = StandIn("docker", self.account)
+        super().__init__(path, "docker", docker.KINDS)
         self.configure(host=host)
 
     def configure(self, **settings: Any) -> None:
         assert self.plugin.configure(settings) == []
-
-    def refused_inputs(self, kind: str, **inputs: Any) -> list[str]:
-        """Properties that the plugin refuses before anything is written."""
-        return [failure.property for failure in self.plugin.check(KINDS[kind].type, inputs)[1]]
-
-    def checked(self, kind: str, **inputs: Any) -> Properties:
-        filled, failures = self.plugin.check(KINDS[kind].type, inputs)
-        assert failures == []
-        return filled
-
-    def create(self, kind: str, **inputs: Any) -> Object:
-        filled = self.checked(kind, **inputs)
-        id, outputs = self.plugin.create(KINDS[kind].type, filled)
-        return Object(kind, id, filled, outputs)
-
-    def adopt(self, kind: str, id: str) -> Object:
-        """Import an object that exists."""
-        found = self.plugin.read(KINDS[kind].type, id, {}, {})
-        assert found is not None
-        return Object(kind, *found)
-
-    def refresh(self, object: Object) -> Object | None:
-        found = self.plugin.read(KINDS[object.kind].type, object.id, object.outputs, object.inputs)
-        return None if found is None else Object(object.kind, *found)
-
-    def seen(self, object: Object) -> Object:
-        """A refresh that must find it."""
-        found = self.refresh(object)
-        assert found is not None
-        return found
-
-    def changes(self, object: Object, **inputs: Any) -> list[str]:
-        """Paths that a preview shows, `!` before those that force a replacement."""
-        difference = self.plugin.diff(
-            KINDS[object.kind].type, object.inputs, self.checked(object.kind, **inputs)
-        )
-        return [("!" if path in difference.replaces else "") + path for path, _ in difference.changes]
-
-    def update(self, object: Object, **inputs: Any) -> Object:
-        filled = self.checked(object.kind, **inputs)
-        outputs = self.plugin.update(KINDS[object.kind].type, object.id, object.outputs, filled)
-        return Object(object.kind, object.id, filled, outputs)
-
-    def delete(self, object: Object) -> None:
-        self.plugin.delete(KINDS[object.kind].type, object.id, object.outputs)
 
 
 @pytest.fixture

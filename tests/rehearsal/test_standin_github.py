@@ -1,7 +1,6 @@
 """The GitHub kinds, rule by rule: each `test_<rule>__…` breaks one rule and sees what the service does."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,33 +8,22 @@ import pulumi_github as sdk
 import pytest
 
 from rehearsal.standin import github
-from rehearsal.standin.account import Account, Document
+from rehearsal.standin.account import Document
 from rehearsal.standin.kinds import UNKNOWN, Properties
-from rehearsal.standin.server import StandIn
 from tests.rehearsal import rules
+from tests.rehearsal.driver import Driver, Object
 from tests.rehearsal.rules import refused
 
 KINDS = {kind.type.rsplit(":", 1)[1]: kind for kind in github.KINDS}
 CUSTOM = {"protectedBranches": False, "customBranchPolicies": True}
 
 
-@dataclass
-class Object:
-    """What the engine's state holds of one resource."""
-
-    kind: str
-    id: str
-    inputs: Properties
-    outputs: Properties
-
-
-class Hub:
-    """One account behind the plugin, driven as the engine drives it."""
+class Hub(Driver):
+    """One account behind the plugin, and short verbs for its kinds."""
 
     def __init__(self, path: Path) -> None:
         github.configure({"token": "t", "owner": "acme"})
-        self.account = Account(path, "github")
-        self.plugin = StandIn("github", self.account)
+        super().__init__(path, "github", github.KINDS)
         self.set_repository()
         for kind, id in (("user", 7), ("user", 8), ("team", 9)):
             self.account.put(kind, str(id), {"name": f"{kind}-{id}"})
@@ -43,54 +31,6 @@ class Hub:
     def set_repository(self, name: str = "app", **fields: str) -> None:
         plan = {"visibility": "private", "plan": "enterprise", "owner": "acme", **fields}
         self.account.put("repository", name, plan)
-
-    def refused_inputs(self, kind: str, **inputs: Any) -> list[str]:
-        """Properties that the plugin refuses before anything is written."""
-        return [failure.property for failure in self.plugin.check(KINDS[kind].type, inputs)[1]]
-
-    def checked(self, kind: str, **inputs: Any) -> Properties:
-        filled, failures = self.plugin.check(KINDS[kind].type, inputs)
-        assert failures == []
-        return filled
-
-    def create(self, kind: str, **inputs: Any) -> Object:
-        filled = self.checked(kind, **inputs)
-        id, outputs = self.plugin.create(KINDS[kind].type, filled)
-        return Object(kind, id, filled, outputs)
-
-    def adopt(self, kind: str, id: str) -> Object:
-        """Import an object that exists."""
-        found = self.plugin.read(KINDS[kind].type, id, {}, {})
-        assert found is not None
-        return Object(kind, *found)
-
-    def refresh(self, object: Object) -> Object | None:
-        found = self.plugin.read(KINDS[object.kind].type, object.id, object.outputs, object.inputs)
-        return None if found is None else Object(object.kind, *found)
-
-    def seen(self, object: Object) -> Object:
-        """A refresh that must find it."""
-        found = self.refresh(object)
-        assert found is not None
-        return found
-
-    def changes(self, object: Object, **inputs: Any) -> list[str]:
-        """Paths that a preview shows, `!` before a replacement."""
-        difference = self.plugin.diff(
-            KINDS[object.kind].type, object.inputs, self.checked(object.kind, **inputs)
-        )
-        return [
-            ("!" if path.split(".")[0].split("[")[0] in difference.replaces else "") + path
-            for path, _ in difference.changes
-        ]
-
-    def update(self, object: Object, **inputs: Any) -> Object:
-        filled = self.checked(object.kind, **inputs)
-        outputs = self.plugin.update(KINDS[object.kind].type, object.id, object.outputs, filled)
-        return Object(object.kind, object.id, filled, outputs)
-
-    def delete(self, object: Object) -> None:
-        self.plugin.delete(KINDS[object.kind].type, object.id, object.outputs)
 
     def environment(self, name: str = "production", **inputs: Any) -> Object:
         return self.create("RepositoryEnvironment", repository="app", environment=name, **inputs)
