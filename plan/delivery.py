@@ -117,6 +117,21 @@ INPUTS: Final[tuple[Input, ...]] = (
 )  # fmt: skip
 
 
+# Repository permissions of the two GitHub Apps, on both repositories; a job's token asks for what it needs of
+# them and is refused where the app lacks one. Source: REST, permissions required for GitHub Apps.
+_READS: Final = {Role.PLAN: "read", Role.APPLY: "read"}
+_WRITES: Final = {Role.PLAN: "read", Role.APPLY: "write"}
+APP_PERMISSIONS: Final[Mapping[str, Mapping[Role, str]]] = {
+    "administration": _WRITES,  # environments, deployment policies, rulesets
+    "environments": _WRITES,  # their secrets and variables
+    "contents": _WRITES,  # the record of a release
+    "actions": _READS,
+    "checks": _READS,
+    "issues": _READS,
+    "pull-requests": _READS,
+}
+
+
 def environments(settings: Settings) -> dict[str, Role]:
     """The environments of this repository that the stack's workflows run in."""
     own = {settings.environment: Role.APPLY, plan_environment(settings.environment): Role.PLAN}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from plan.delivery import INPUTS, Kind, Role, environments, names
+from plan.delivery import APP_PERMISSIONS, INPUTS, Kind, Role, environments, names
 from plan.gate import gate_plan
 from plan.protection import APP_CHECKS, INFRA_CHECKS, RECORD_BRANCH, environment_rules
 from plan.variables import Store, assignments
@@ -255,6 +255,17 @@ def test_a_token_of_the_app_reaches_the_two_repositories_and_no_other() -> None:
     for step in steps:
         named = step["with"]["repositories"].split(",")
         assert named == [DEFAULTS["appRepository"], DEFAULTS["infraRepository"]]
+
+
+@pytest.mark.parametrize("role", [Role.PLAN, Role.APPLY])
+def test_the_tokens_of_a_role_ask_for_what_its_app_has_to_have_and_no_more(role: Role) -> None:
+    asked: dict[str, set[str]] = {}
+    for job in (job for job in JOBS if roles().get(job.environment) is role):
+        for step in job.steps:
+            for name, level in (step.get("with") or {}).items():
+                if name.startswith("permission-"):
+                    asked.setdefault(name.removeprefix("permission-"), set()).add(level)
+    assert asked == {name: {levels[role]} for name, levels in APP_PERMISSIONS.items()}
 
 
 def test_what_only_reads_gets_a_token_that_cannot_write() -> None:

@@ -31,7 +31,7 @@ from plan.alerts import (
     expression,
     facts,
 )
-from plan.delivery import INPUTS, Role
+from plan.delivery import APP_PERMISSIONS, INPUTS, Role
 from plan.delivery import environments as delivery_environments
 from plan.gate import gate_plan
 from plan.protection import capability
@@ -369,6 +369,12 @@ hour.
 """
 
 
+_APPS: Final = """\
+**GitHub Apps.** Two, installed on both repositories alone, with these repository permissions. The one of
+*apply* is the release app, which may bypass the ruleset of `main` (`releaseAppId`).
+"""
+
+
 def delivery(stacks: Sequence[StackRows]) -> str:
     """Environments of the workflows, and the names that each role reads."""
     roles = [
@@ -387,6 +393,7 @@ def delivery(stacks: Sequence[StackRows]) -> str:
         )
         for row in INPUTS
     ]
+    apps = [(name, levels[Role.PLAN], levels[Role.APPLY]) for name, levels in APP_PERMISSIONS.items()]
     return "\n".join(
         [
             _HEAD,
@@ -394,6 +401,9 @@ def delivery(stacks: Sequence[StackRows]) -> str:
             *_table(("Role", "Environments"), roles),
             "",
             *_table(("Name", "Kind", "Roles", "Needed", "Set", "Meaning"), rows),
+            "",
+            _APPS,
+            *_table(("Permission", *(f"App of {role}" for role in (Role.PLAN, Role.APPLY))), apps),
             "",
         ]
     )

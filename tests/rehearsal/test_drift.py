@@ -30,7 +30,7 @@ FOUND: Final = {
     "variable-by-hand": ("production", PEPPER, "written by somebody else"),
     "alias-moved": ("production", "web-live", "applied: release 2222222222222222222222222222222222222222"),
     "kill-switch": ("production", "web-feature-battle", "is off; applied: on"),
-    "policy-removed": ("production", "gate-share-paint-policy-production-main", "was removed"),
+    "policy-removed": ("production", "gate-share-paint-branch-production-main", "was removed"),
     "github-variable": (
         "production", "gate-share-paint-variable-production-NEXT_PUBLIC_APP_URL", "value is https://edited",
     ),
