@@ -13,6 +13,7 @@ import requests
 
 from rehearsal import docker_engine, docker_hosts, home, monitor_host, outside, scenario
 from rehearsal.docker_engine import DockerUnavailableError
+from rehearsal.host_drift import HOST_DRIFTS
 from rehearsal.standin.drift import DRIFTS
 from tests.harness import RehearsalHome, Result
 
@@ -104,7 +105,7 @@ def test_reset_leaves_a_folder_alone_that_it_did_not_make(tmp_path: Path) -> Non
 def test_drift_without_a_name_lists_them_all_and_changes_nothing(rehearsal_home: RehearsalHome) -> None:
     before = rehearsal_home.account("vercel").dump()
     shown = cli(rehearsal_home.folder, "drift").ok()
-    assert [line.split()[0] for line in shown.stdout.splitlines()] == list(DRIFTS)
+    assert [line.split()[0] for line in shown.stdout.splitlines()] == [*DRIFTS, *HOST_DRIFTS]
     assert rehearsal_home.account("vercel").dump() == before
 
 
@@ -123,6 +124,8 @@ def test_a_drift_that_nobody_knows_is_refused_with_the_names(rehearsal_home: Reh
 def test_a_drift_of_what_is_not_there_yet_says_so(rehearsal_home: RehearsalHome) -> None:
     shown = cli(rehearsal_home.folder, "drift", "domain-removed").failed()
     assert "apply staging first" in shown.stderr
+    shown = cli(rehearsal_home.folder, "drift", "service-scaled").failed()
+    assert "the socket host has no service paintshare-staging-socket yet: make rehearse" in shown.stderr
 
 
 def test_a_python_without_the_requirements_starts_again_in_the_clones_venv(tmp_path: Path) -> None:
