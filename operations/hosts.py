@@ -29,8 +29,8 @@ _POLL: Final = 1.0
 
 _IMAGE: Final = re.compile(r"(?P<name>[^@]+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
 _UNDER_WAY: Final = ("updating", "rollback_started")
-# A registry's refusals that the engine passes on as errors of its own (distribution's error codes).
-_REFUSED: Final = re.compile(r"no basic auth credentials|unauthorized|denied|manifest unknown", re.IGNORECASE)
+# A registry that wants credentials, or does not take them, in whatever status the engine passes it on.
+DENIED: Final = re.compile(r"no basic auth credentials|unauthorized|denied", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -321,7 +321,7 @@ class Host:
                 if explained is None:
                     raise
                 status, _, message = explained
-                refused = status in (401, 403, 404) or _REFUSED.search(message)
+                refused = status in (401, 403, 404) or DENIED.search(message)
                 return f"{part}: {message}" if refused else ""
         return ""
 

@@ -51,9 +51,10 @@ class Rollout:
         except OperationError:
             return  # the update itself meets the same host, and says so
         if reason:
+            denied = hosts.DENIED.search(reason)
+            what = "may not be pulled with registryUser and REGISTRY_PASSWORD" if denied else "does not exist"
             raise OperationError(
-                f"{wanted.called} does not exist: {reason}. The service was not touched; "
-                f"{serving(running)}. {_MEND}"
+                f"{wanted.called} {what}: {reason}. The service was not touched; {serving(running)}. {_MEND}"
             )
 
     def pull_proxy(self) -> None:

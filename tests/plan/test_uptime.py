@@ -95,6 +95,16 @@ def test_a_config_is_named_by_its_text_and_a_secret_by_the_key_of_the_hmacs() ->
     assert "/run/secrets/supabase-metrics-key" not in renamed
 
 
+def test_a_service_tells_of_the_registrys_credentials_where_its_image_comes_from_there() -> None:
+    """A rotated password must be written to each of them: Swarm pulls with what the last write brought."""
+    private = "registry.example:5000"
+    file = full(
+        production(), registryUser="robot", socketImage=f"{private}/socket", prometheusImage=f"{private}/p:1"
+    )
+    file.set_secret("REGISTRY_PASSWORD", "the-robots-password")
+    assert {service.role for service in everything(plan(file)) if service.login} == {"prometheus", "agent"}
+
+
 def test_two_stacks_share_no_name() -> None:
     def names(found: UptimePlan) -> set[str]:
         services = everything(found)
