@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from operations.hosts import Image, Running, _running
+from operations import hosts
+from operations.hosts import Host, Image, Running, _running
 from operations.rollout import Wanted, failure
 
 ONE, TWO = (Image("registry.example/socket", digit * 40, f"sha256:{digit * 64}") for digit in "12")
@@ -92,3 +93,29 @@ def test_the_sentence_names_what_failed_and_what_serves(
 ) -> None:
     wanted = Wanted("paintshare-staging-socket", TWO, f"release {TWO.tag}")
     assert failure(wanted, now, reasons).startswith(said)
+
+
+class Told(Host):
+    """A host that is asked again and again, and says one after the other."""
+
+    def __init__(self, *said: Running | None) -> None:
+        self._said = list(said)
+
+    def service(self, name: str) -> Running | None:
+        del name
+        return self._said.pop(0) if len(self._said) > 1 else self._said[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "settled"),
+    [
+        ([running(ONE, "rollback_started", one=1, two=1)] * 3 + [running(ONE, one=2)], running(ONE, one=2)),
+        ([running(ONE, one=1, two=1)], running(ONE, one=1, two=1)),  # a task that will not end
+        ([None], None),
+    ],
+)
+def test_what_serves_is_told_after_the_rollback_whose_time_is_not_the_patience_for_its_last_task(
+    monkeypatch: pytest.MonkeyPatch, said: list[Running | None], settled: Running | None
+) -> None:
+    monkeypatch.setattr(hosts, "_POLL", 0.01)
+    assert Told(*said).settle("paintshare-staging-socket", patience=0.005) == settled
