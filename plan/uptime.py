@@ -493,11 +493,11 @@ def _told(alerts: str, most: int, verb: str) -> str:
     )
 
 
-_FIRING, _OVER = 5, 3  # how many alerts a message tells
+TOLD_FIRING, TOLD_OVER = 5, 3  # how many alerts of each kind a message tells
 _TEXT: Final = (
-    _told(".Alerts.Firing", _FIRING, "")
-    + _told(".Alerts.Resolved", _OVER, " is over")
-    + f"{{{{ if or (gt (len .Alerts.Firing) {_FIRING}) (gt (len .Alerts.Resolved) {_OVER}) }}}}"
+    _told(".Alerts.Firing", TOLD_FIRING, "")
+    + _told(".Alerts.Resolved", TOLD_OVER, " is over")
+    + f"{{{{ if or (gt (len .Alerts.Firing) {TOLD_FIRING}) (gt (len .Alerts.Resolved) {TOLD_OVER}) }}}}"
     "In all {{ len .Alerts.Firing }} alerts fire and {{ len .Alerts.Resolved }} are over.\n{{ end }}"
 )
 

@@ -428,7 +428,11 @@ def _stored(stage: Stage, stack: str, key: str, carried: str) -> dict[str, list[
             stored = [doc for _, doc in account.find("secret") if doc["name"] == row.key]
         mine = [doc["value"] for doc in stored if str(doc["environment"]).casefold() in environments]
         found["GitHub"] = mine
-    if Store.MONITOR in row.stores and config.get("monitorHost") and stage.registry:
+    if row.key == "VERCEL_ALERTS_WEBHOOK_URL":  # no service of the monitor has it: Vercel does
+        account = stage.account("vercel")
+        with contextlib.closing(account):
+            found["Vercel's webhooks"] = [doc["endpoint"] for _, doc in account.find("webhook")]
+    elif Store.MONITOR in row.stores and config.get("monitorHost") and stage.registry:
         found["the monitor"] = [stage.secrets(stack)[key]] if stage.secrets(stack)[key] in carried else []
     return found
 

@@ -45,6 +45,7 @@ from plan.uptime import (
     PAGE_WAIT,
     PROBE_INTERVAL,
     PROBE_TIMEOUT,
+    TOLD_FIRING,
     WORKING_HOURS,
     longest_silence,
     probes,
@@ -420,7 +421,8 @@ fires stands in the [runbook](runbook.md#when-an-alert-fires).
 **P1** goes to Discord, Slack and PagerDuty (those that are set) at once, and again every {page_repeat}.
 **P2** goes to Discord and Slack on {days}, {start} to {end} in {zone}, and again every {notify_repeat};
 one that arises outside waits for the morning, and one that is over by then is not told. Alerts of one
-service come as one message, and one more says that they are over.
+service come as one message, of {firing} alerts at most and how many there are, and one more says that they
+are over.
 
 An outage silences every other alert of its service; `SiteDown` silences `ApiDown` too, and
 `SocketTasksDown` silences `SocketDown`. An alert that no route knows goes where P1 goes. `Watchdog` is
@@ -467,6 +469,7 @@ def alerts(settings: Settings) -> str:
     lines = [
         _HEAD,
         _ALERTS.format(
+            firing=TOLD_FIRING,
             page_repeat=PAGE_REPEAT,
             notify_repeat=NOTIFY_REPEAT,
             days=WORKING_HOURS["weekdays"][0].replace(":", " to ").title().replace("To", "to"),

@@ -191,7 +191,7 @@ def _package(program: Path) -> Path:
 def _busybox(wget: str, progress: Progress) -> dict[str, "Path | bytes | None"]:
     """What health checks and `docker exec` call; the official images have it too."""
     busybox = packages.program("busybox", "busybox", progress)
-    return _linked(busybox, "bin/busybox") | {wget: busybox, "bin/sh": busybox}
+    return _linked(busybox, "bin/busybox") | {wget: busybox, "bin/sh": busybox, "bin/cat": busybox}
 
 
 def _zones_and_authorities() -> dict[str, "Path | bytes | None"]:

@@ -60,6 +60,7 @@ COMMANDS: Final[dict[str, Run]] = {
     "python -m operations adopt --stack production": Run(says="nothing to adopt"),
     "pulumi stack --show-urns --stack S": Run(says="urn:pulumi:production::paintshare"),
     "pulumi state unprotect 'URN' --stack S": Run(),
+    "pulumi config rm monitorHost --stack S": Run(),
     # what needs a socket host or a monitor
     "python -m operations smoke --stack staging": Run(code=None, see="tests/rehearsal/test_smoke.py"),
     "python -m operations watch --stack production --minutes 15": Run(
