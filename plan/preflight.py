@@ -403,6 +403,11 @@ def _notes(settings: Settings) -> Iterator[str]:
             "nobody is told when the monitor itself falls silent; give it a dead-man's switch: "
             f"{_set(settings, 'WATCHDOG_URL')}"
         )
+    if settings.socket_release and settings.socket_tls == "off":
+        yield (
+            "socketTls is off: browsers refuse such a socket server to pages that came over https "
+            f"(mixed content); outside a rehearsal: {_set(settings, 'socketTls', 'acme')}"
+        )
     if settings.monitor_host and settings.monitor_tls == "off":
         yield (
             "monitorTls is off: the monitor's password crosses the network in the clear, which only a "

@@ -59,7 +59,7 @@ class Outside:
 
 
 class Web:
-    """The web app as a probe sees it: 200 to everything, unless `status` says otherwise of a path."""
+    """The web app as a probe sees it: 200 to everything, unless `status` says otherwise of `DOMAIN/PATH`."""
 
     def __init__(self, address: str, certificate: Path) -> None:
         self.status: dict[str, int] = {}
@@ -72,7 +72,7 @@ class Web:
             def do_GET(self) -> None:
                 web.agents.add(self.headers.get("User-Agent", ""))
                 data = b'{"status": "ok"}\n'
-                self.send_response(web.status.get(self.path, 200))
+                self.send_response(web.status.get(f"{self.headers.get('Host', '')}{self.path}", 200))
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)

@@ -648,6 +648,14 @@ def test_one_channel_is_enough_before_production_and_two_of_any_kind_are_there()
     assert problems_of(late) == []
 
 
+def test_a_socket_server_that_no_page_over_https_may_reach_is_a_warning() -> None:
+    file = staging(socketRelease="1" * 40, socketDigest="sha256:" + "1" * 64, socketTls="off")
+    [warning] = file.check(production()).warnings
+    assert "mixed content" in warning
+    file.config["socketTls"] = "acme"
+    assert file.check(production()).warnings == ()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

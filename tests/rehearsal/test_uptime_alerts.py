@@ -1,25 +1,29 @@
-"""The monitor on real engines: what it declares is stable, and what it sees reaches the channels in time.
+"""The monitors on real engines: what they declare is stable, and what they see reaches the channels in time.
 
-All durations are those that production renders: nothing is shortened. One home is watched by one monitor, and
-the tests are stations of one day in their order; what they wait for is bounded by the rows, with slack for a
-slow machine.
+All durations are those that production renders: nothing is shortened. Both stacks of one home are watched.
+Production has an outage in the background (`outage`), while staging goes through its own day in the order of
+the tests: most of either is waiting, which the rows bound, with slack for a slow machine.
 """
 
 import contextlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import yaml
 
 from operations.monitor import Monitor
 from plan import alerts, uptime
-from rehearsal import docker_hosts, monitor_host, stack_files
+from rehearsal import docker_hosts, home, monitor_host, stack_files
 from rehearsal.docker_engine import Engine, processes
 from rehearsal.outside import Outside
 from rehearsal.receiver import Message
@@ -30,20 +34,22 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
 ]
 
-STACK = "production"
-PREFIX = f"paintshare-{STACK}"
 SLACK = 240  # seconds that a slow machine may add to what the rows say
-SECRETS = ("DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL", "PAGERDUTY_KEY", "WATCHDOG_URL", "MONITOR_PASSWORD")
+CHATS = ("discord", "slack")
+ALSO = ("PAGERDUTY_KEY", "SUPABASE_METRICS_KEY")  # what production alone has
+OWN = ("DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL", "WATCHDOG_URL", "MONITOR_PASSWORD")
+SECRETS = {"staging": OWN, "production": (*OWN, *ALSO)}
+PROGRAM = ("__main__.py", "plan", "components", "operations")
 
 
 @dataclass
 class Watched:
-    """A home whose production stack is watched."""
+    """A home whose stacks are watched."""
 
     home: DockerHome
     outside: Outside
-    monitor: Monitor
-    told: str  # everything that the engine said while the monitor was made
+    monitors: dict[str, Monitor]
+    told: str  # everything that the engine said while the monitors were made
 
     def scale(self, engine: Engine, service: str, replicas: int) -> None:
         """By hand, as an accident would; and wait until it is so."""
@@ -51,41 +57,58 @@ class Watched:
             found = client.services.get(service)
             found.scale(replicas)
             assert processes.wait_until(
-                lambda: sum(t["Status"]["State"] == "running" for t in found.tasks()) == replicas, SLACK
+                lambda: sum(t["Status"]["State"] == "running" for t in found.tasks()) == replicas, SLACK, 0.5
             )
 
-    def messages(self, channel: str, service: str) -> list[Message]:
-        """What a channel has accepted about a service."""
-        return [m for m in self.outside.receiver.messages(channel) if m.answered < 300 and service in m.title]
+    def messages(self, channel: str, about: str) -> list[Message]:
+        """What a channel has accepted about a service, such as `production: web`."""
+        return [m for m in self.outside.receiver.messages(channel) if m.answered < 300 and about in m.title]
 
     def await_message(
-        self, channel: str, service: str, *, resolved: bool, seconds: float, since: float
+        self, channel: str, about: str, *, resolved: bool, seconds: float, since: float
     ) -> float:
         """Seconds from `since` (wall clock) to the first such message after it."""
 
         def found() -> list[Message]:
-            return [m for m in self.messages(channel, service) if m.resolved is resolved and m.at > since]
+            return [m for m in self.messages(channel, about) if m.resolved is resolved and m.at > since]
 
-        assert processes.wait_until(lambda: bool(found()), seconds + SLACK), (
-            channel, service, self.outside.receiver.messages(channel), self.monitor.open_alerts(),
+        assert processes.wait_until(lambda: bool(found()), seconds + SLACK, 0.2), (
+            channel, about, self.outside.receiver.messages(channel),
         )  # fmt: skip
         return found()[0].at - since
+
+    def pings(self, stack: str) -> int:
+        """How often a stack's dead-man's switch was told that all is well."""
+        return sum(
+            message.body["commonLabels"]["stack"] == stack
+            for message in self.outside.receiver.messages("watchdog")
+        )
+
+
+def both(work: Callable[[str], Any]) -> dict[str, Any]:
+    """What comes of it for each stack, side by side."""
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(home.STACKS, pool.map(work, home.STACKS), strict=True))
 
 
 @pytest.fixture(scope="module")
 def watched(docker_home: DockerHome) -> Iterator[Watched]:
-    docker_home.operations(
-        "set", "PAGERDUTY_KEY", "--stack", STACK, stdin=stack_files.made_up(STACK, "PAGERDUTY_KEY")
-    ).ok()
-    docker_home.edit(STACK, **monitor_host.keys(docker_home.home, STACK, docker_home.images))
+    for key in ALSO:
+        value = stack_files.made_up("production", key)
+        docker_home.operations("set", key, "--stack", "production", stdin=value).ok()
+    monitor_host.name(docker_home.home, docker_home.images)
     with Outside(docker_home.home) as outside:
-        preview = docker_home.pulumi("preview", "-s", STACK, "--diff").ok()
-        up = docker_home.pulumi("up", "-s", STACK, "--yes", "--skip-preview", "--diff").ok()
-        monitor = Monitor(
-            monitor_host.url(docker_home.home, STACK), docker_home.config(STACK, "MONITOR_PASSWORD")
-        )
-        yield Watched(docker_home, outside, monitor, preview.text + up.text)
-        monitor.close()
+        said = both(lambda stack: docker_home.pulumi("preview", "-s", stack, "--diff").ok().text)
+        said |= {f"{stack} up": up.text for stack, up in both(lambda s: docker_home.up(s, "--diff")).items()}
+        monitors = {
+            stack: Monitor(
+                monitor_host.url(docker_home.home, stack), docker_home.config(stack, "MONITOR_PASSWORD")
+            )
+            for stack in home.STACKS
+        }
+        yield Watched(docker_home, outside, monitors, "\n".join(said.values()))
+        for monitor in monitors.values():
+            monitor.close()
 
 
 def rule(name: str) -> alerts.Rule:
@@ -93,24 +116,32 @@ def rule(name: str) -> alerts.Rule:
     return found
 
 
-def engine_of(watched: Watched) -> tuple[Engine, Engine]:
+def engines_of(watched: Watched) -> tuple[Engine, Engine]:
     return docker_hosts.engines(watched.home.folder)
 
 
+# --- all is well --------------------------------------------------------------------------------------------
+
+
 def test_a_second_up_a_refresh_and_a_preview_change_nothing(watched: Watched) -> None:
-    home = watched.home
-    home.pulumi("up", "-s", STACK, "--yes", "--skip-preview", "--expect-no-changes").ok()
-    home.pulumi("refresh", "-s", STACK, "--yes", "--skip-preview", "--expect-no-changes").ok()
-    home.pulumi("preview", "-s", STACK, "--expect-no-changes").ok()
+    def again(stack: str) -> None:
+        run = watched.home.pulumi
+        run("up", "-s", stack, "--yes", "--skip-preview", "--expect-no-changes").ok()
+        run("refresh", "-s", stack, "--yes", "--skip-preview", "--expect-no-changes").ok()
+        run("preview", "-s", stack, "--expect-no-changes").ok()
+
+    both(again)
 
 
 def test_no_secret_of_the_monitor_is_told_or_stored_in_the_clear(watched: Watched) -> None:
-    values = [watched.home.config(STACK, key) for key in SECRETS]
-    stored = json.dumps(watched.home.export(STACK))
-    assert "uptime-prometheus" in stored
     assert "uptime-prometheus" in watched.told
-    for text in (watched.told, stored):
-        assert [key for key, value in zip(SECRETS, values, strict=True) if _told(value, text)] == []
+    for stack in home.STACKS:
+        stored = json.dumps(watched.home.export(stack))
+        assert "uptime-prometheus" in stored
+        values = {key: watched.home.config(stack, key) for key in SECRETS[stack]}
+        assert all(len(value) > 8 for value in values.values())
+        for text in (watched.told, stored):
+            assert [key for key, value in values.items() if _told(value, text)] == []
 
 
 def _told(value: str, text: str) -> bool:
@@ -118,22 +149,23 @@ def _told(value: str, text: str) -> bool:
 
 
 def test_the_pages_and_the_write_endpoint_ask_for_the_password(watched: Watched) -> None:
-    at = monitor_host.url(watched.home.home, STACK)
-    for path in ("/prometheus/", "/alertmanager/", "/prometheus/api/v1/write", "/"):
-        assert requests.get(at + path, timeout=10).status_code == 401, path
-        assert requests.get(at + path, timeout=10, auth=("paintshare", "wrong")).status_code == 401, path
+    for stack in home.STACKS:
+        at = monitor_host.url(watched.home.home, stack)
+        for path in ("/prometheus/", "/alertmanager/", "/prometheus/api/v1/write", "/"):
+            assert requests.get(at + path, timeout=30).status_code == 401, path
+            wrong = requests.get(at + path, timeout=30, auth=(uptime.USER, "wrong"))
+            assert wrong.status_code == 401, path
 
 
-def test_every_check_answers_and_every_task_is_scraped(watched: Watched) -> None:
-    def answers() -> dict[str, float]:
-        return {s.labels["check"]: s.value for s in watched.monitor.query("probe_success")}
-
-    assert _eventually(lambda: answers() == {"web": 1, "api": 1, "socket": 1})
-    assert _eventually(lambda: len(watched.monitor.query('up{job="socket"} == 1')) == 2)
-    assert watched.outside.web.agents == {f"paintshare-uptime-check/1 (stack {STACK})"}
-    assert _eventually(lambda: watched.monitor.healthy_for("web") > timedelta())
-    assert watched.monitor.healthy_for("socket") > timedelta()
-    assert [a for a in watched.monitor.open_alerts() if a.page] == []
+@pytest.mark.parametrize("stack", home.STACKS)
+def test_every_check_answers_and_every_task_is_scraped(watched: Watched, stack: str) -> None:
+    monitor = watched.monitors[stack]
+    assert _eventually(lambda: monitor_host.answering(monitor) == {"web": True, "api": True, "socket": True})
+    assert _eventually(lambda: len(monitor.query('up{job="socket"} == 1')) == 2)
+    assert f"paintshare-uptime-check/1 (stack {stack})" in watched.outside.web.agents
+    assert _eventually(lambda: monitor.healthy_for("web") > timedelta())
+    assert monitor.healthy_for("socket") > timedelta()
+    assert [a for a in monitor.open_alerts() if a.page] == []
 
 
 def test_every_series_of_the_rules_is_emitted_by_whom_the_rows_name(watched: Watched) -> None:
@@ -141,118 +173,239 @@ def test_every_series_of_the_rules_is_emitted_by_whom_the_rows_name(watched: Wat
         s for s in alerts.SERIES if s.proof is alerts.Proof.SEEN and s.exporter is not alerts.Exporter.MONITOR
     ]
     assert seen
-    missing = [s.name for s in seen if not watched.monitor.query(f"count({s.name})")]
-    assert missing == []
+    query = watched.monitors["production"].query
+    assert [s.name for s in seen if not query(f"count({s.name})")] == []
 
 
-def test_dead_services_page_both_channels_in_time_and_are_resolved_once(watched: Watched) -> None:
+# --- production's outage, in the background -----------------------------------------------------------------
+
+
+@dataclass
+class Outage:
+    """What came of it: seconds to the first message and to the resolved one, by channel and service."""
+
+    first: dict[tuple[str, str], float] = field(default_factory=dict)
+    over: dict[tuple[str, str], float] = field(default_factory=dict)
+    pages: set[str] = field(default_factory=set)
+    healthy: list[datetime | None] = field(default_factory=list)
+
+
+WEB, SOCKET = "production: web", "production: socket"
+
+
+def suffer(watched: Watched) -> Outage:
     """No task of the socket server, a web app that answers 500, and a channel that fails: all at once."""
-    receiver = watched.outside.receiver
+    found, receiver, web = Outage(), watched.outside.receiver, watched.outside.web
+    monitor, (socket_host, _) = watched.monitors["production"], engines_of(watched)
+    domain = docker_hosts.config(watched.home.home, "production")["webDomain"]
     receiver.answer("pagerduty", 500)
-    socket_host, _ = engine_of(watched)
-    watched.outside.web.status.update({"/": 500, "/api/health": 500})
-    broken = time.time()
-    watched.scale(socket_host, f"{PREFIX}-socket", 0)
-    gone = time.time()
-
-    tasks_down, site_down = (uptime.longest_silence(rule(name)) for name in (alerts.TASKS_DOWN, "SiteDown"))
-    measured = {}
-    for channel in ("discord", "slack"):
-        measured[channel, "socket"] = watched.await_message(
-            channel, "socket", resolved=False, seconds=tasks_down, since=gone
-        )
-    for channel in ("discord", "slack"):
-        measured[channel, "web"] = watched.await_message(
-            channel, "web", resolved=False, seconds=site_down, since=broken
-        )
-    print(f"\nfirst messages after {measured}; by the rows {tasks_down} s (socket), {site_down} s (web)")
-    assert {a.name for a in watched.monitor.open_alerts() if a.page} == {alerts.TASKS_DOWN, "SiteDown"}
-    assert watched.monitor.healthy_since("socket") is None
-    assert watched.monitor.healthy_since("web") is None
-    assert any(m.answered == 500 for m in receiver.messages("pagerduty"))
+    web.status.update({f"{domain}/": 500, f"{domain}/api/health": 500})
+    began = {WEB: time.time()}
+    watched.scale(socket_host, "paintshare-production-socket", 0)
+    began[SOCKET] = time.time()
+    for about, name in ((SOCKET, alerts.TASKS_DOWN), (WEB, "SiteDown")):
+        limit = uptime.longest_silence(rule(name))
+        for channel in CHATS:
+            found.first[channel, about] = watched.await_message(
+                channel, about, resolved=False, seconds=limit, since=began[about]
+            )
+    found.pages = {a.name for a in monitor.open_alerts() if a.page}
+    found.healthy = [monitor.healthy_since(service) for service in ("web", "socket")]
 
     receiver.answer("pagerduty", None)
-    watched.outside.web.status.clear()
-    watched.scale(socket_host, f"{PREFIX}-socket", 2)
+    web.status.clear()
+    watched.scale(socket_host, "paintshare-production-socket", 2)
     mended = time.time()
-    for service in ("socket", "web"):
-        for channel in ("discord", "slack"):
-            after = watched.await_message(channel, service, resolved=True, seconds=300, since=mended)
-            measured[channel, service] = after
-    print(f"resolved after {measured}")
-    for service in ("socket", "web"):
-        for channel in ("discord", "slack"):
-            said = [m.resolved for m in watched.messages(channel, service) if "P1" in m.title or m.resolved]
-            assert said == [False, True], (channel, service)
-    assert {m.resolved for m in receiver.messages("pagerduty") if m.answered < 300} >= {True}
+    for about in (SOCKET, WEB):
+        for channel in CHATS:
+            found.over[channel, about] = watched.await_message(
+                channel, about, resolved=True, seconds=300, since=mended
+            )
+    return found
 
 
+@pytest.fixture(scope="module")
+def outage(watched: Watched) -> Iterator[Future[Outage]]:
+    with ThreadPoolExecutor() as pool:
+        yield pool.submit(suffer, watched)
+
+
+# --- staging's day meanwhile --------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("outage")
 def test_failing_battle_connects_are_p2_and_page_nobody(watched: Watched) -> None:
-    since = time.time()
+    monitor, since = watched.monitors["staging"], time.time()
 
     def refuse() -> bool:
         for _ in range(10):
             _refused(watched)
-        return any(a.name == "BattleConnectFast" for a in watched.monitor.open_alerts())
+        return any(a.name == "BattleConnectFast" for a in monitor.open_alerts())
 
     assert _eventually(refuse, 400, every=2)
-    [found] = [a for a in watched.monitor.open_alerts() if a.name == "BattleConnectFast"]
+    [found] = [a for a in monitor.open_alerts() if a.name == "BattleConnectFast"]
     assert (found.severity, found.service) == ("p2", "socket")
     assert _receivers(watched, "BattleConnectFast") == ["notify"]
-    told = [m for m in watched.outside.receiver.messages() if m.at > since and "P1" in m.title]
+    told = [m for m in watched.outside.receiver.messages() if m.at > since and "P1 staging" in m.title]
     assert told == []
+    print(f"\nBattleConnectFast fires {time.time() - since:.0f} s after the first refused connect")
 
 
 def _refused(watched: Watched) -> None:
     """A handshake from an origin that the socket server does not admit."""
-    endpoint = docker_hosts.endpoint(watched.home.home, STACK)
+    endpoint = docker_hosts.endpoint(watched.home.home, "staging")
     status, _ = endpoint.get("/socket.io/?EIO=4&transport=polling")
     assert status == 403
 
 
 def _receivers(watched: Watched, name: str) -> list[str]:
-    at = monitor_host.url(watched.home.home, STACK)
-    auth = (uptime.USER, watched.home.config(STACK, "MONITOR_PASSWORD"))
+    at = monitor_host.url(watched.home.home, "staging")
+    auth = (uptime.USER, watched.home.config("staging", "MONITOR_PASSWORD"))
     found: list[dict[str, Any]] = requests.get(
-        f"{at}/alertmanager/api/v2/alerts", auth=auth, timeout=10
+        f"{at}/alertmanager/api/v2/alerts", auth=auth, timeout=30
     ).json()
     return [r["name"] for one in found if one["labels"]["alertname"] == name for r in one["receivers"]]
 
 
+@pytest.mark.usefixtures("outage")
 def test_a_silent_alertmanager_is_missed_by_the_dead_mans_switch(watched: Watched) -> None:
-    receiver = watched.outside.receiver
-    _, monitor = engine_of(watched)
-
-    def pings() -> int:
-        return len(receiver.messages("watchdog"))
-
-    before = pings()
-    assert _eventually(lambda: pings() > before)
-    watched.scale(monitor, f"{PREFIX}-monitor-alertmanager", 0)
-    silent = pings()
+    _, host = engines_of(watched)
+    before = watched.pings("staging")
+    assert _eventually(lambda: watched.pings("staging") > before)
+    watched.scale(host, "paintshare-staging-monitor-alertmanager", 0)
+    silent = watched.pings("staging")
     time.sleep(uptime.PAGE_INTERVAL + 30)
-    assert pings() == silent
-    watched.scale(monitor, f"{PREFIX}-monitor-alertmanager", 1)
-    assert _eventually(lambda: pings() > silent)
+    assert watched.pings("staging") == silent
+    watched.scale(host, "paintshare-staging-monitor-alertmanager", 1)
+    assert _eventually(lambda: watched.pings("staging") > silent)
 
 
-def test_a_changed_setting_renews_one_config_updates_one_service_and_keeps_the_history(
-    watched: Watched,
+@pytest.mark.usefixtures("outage")
+def test_an_edited_row_renews_one_config_updates_one_service_and_keeps_the_history(
+    watched: Watched, tmp_path: Path
 ) -> None:
-    home = watched.home
-    before = watched.monitor.query('min_over_time(timestamp(probe_success{check="web"})[1h:15s])')[0].value
-    home.edit(STACK, apiProbePath="/api/health?deep=1")
-    planned = home.operations_planned(STACK)
-    configs = {name: step for name, step in planned.items() if "prometheus-yml" in name}
-    assert sorted(configs.values()) == ["create", "delete"]
-    assert {name: step for name, step in planned.items() if name not in configs} == {
-        "uptime-prometheus": "update"
+    """A threshold in a copy of the program, previewed and applied as any edit is."""
+    rehearsed, monitor = watched.home, watched.monitors["staging"]
+    oldest = 'min_over_time(timestamp(probe_success{check="web"})[1h:15s])'
+    before, tasks = monitor.query(oldest)[0].value, _tasks(watched)
+    _edit_row(rehearsed, tmp_path, "SocketConnections", "threshold=2000", "threshold=1500")
+    try:
+        planned = rehearsed.operations_planned("staging")
+        configs = {name: step for name, step in planned.items() if "-rules-yml-" in name}
+        assert sorted(configs.values()) == ["create", "delete"]
+        assert {name: step for name, step in planned.items() if name not in configs} == {
+            "uptime-prometheus": "update"
+        }
+        shown = rehearsed.pulumi("preview", "-s", "staging", "--diff").ok().text
+        assert shown.count("rules-yml") >= 2
+        rehearsed.up("staging")
+        rehearsed.pulumi("preview", "-s", "staging", "--expect-no-changes").ok()
+    finally:
+        _restore_program(rehearsed)
+    assert _eventually(lambda: "> 1500" in _rules(watched))
+    changed = {name for name, task in _tasks(watched).items() if task != tasks[name]}
+    assert changed == {"paintshare-staging-monitor-prometheus"}
+    assert abs(monitor.query(oldest)[0].value - before) < 60
+    assert _eventually(
+        lambda: monitor.query('timestamp(probe_success{check="web"})')[0].value > time.time() - 60
+    )
+
+
+def _edit_row(rehearsed: DockerHome, folder: Path, name: str, old: str, new: str) -> None:
+    """Let the home run a copy of the program in which one row of the policy is another."""
+    for part in PROGRAM:
+        source = home.CLONE / part
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
+    rows = folder / "plan" / "alerts.py"
+    before, found, after = rows.read_text().partition(f'name="{name}"')
+    assert found
+    assert old in after
+    rows.write_text(before + found + after.replace(old, new, 1))
+    _run_program_of(rehearsed, folder)
+
+
+def _restore_program(rehearsed: DockerHome) -> None:
+    _run_program_of(rehearsed, home.CLONE)
+
+
+def _run_program_of(rehearsed: DockerHome, folder: Path) -> None:
+    project = rehearsed.folder / "Pulumi.yaml"
+    content = yaml.safe_load(project.read_text())
+    content["main"] = os.path.relpath(folder, rehearsed.folder)
+    project.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def _tasks(watched: Watched) -> dict[str, list[str]]:
+    """Service on the monitoring host -> ids of the tasks that run."""
+    found: dict[str, list[str]] = {}
+    with contextlib.closing(engines_of(watched)[1].client()) as client:
+        for service in client.services.list():
+            running = [t["ID"] for t in service.tasks() if t["Status"]["State"] == "running"]
+            found[service.name] = sorted(running)
+    return found
+
+
+def _rules(watched: Watched) -> str:
+    at = monitor_host.url(watched.home.home, "staging")
+    auth = (uptime.USER, watched.home.config("staging", "MONITOR_PASSWORD"))
+    return requests.get(f"{at}/prometheus/api/v1/rules", auth=auth, timeout=30).text
+
+
+# --- the end of production's outage -------------------------------------------------------------------------
+
+
+def test_dead_services_page_both_channels_in_time_and_are_resolved_once(
+    watched: Watched, outage: Future[Outage]
+) -> None:
+    found = outage.result()
+    limits = {
+        about: uptime.longest_silence(rule(name))
+        for about, name in ((SOCKET, alerts.TASKS_DOWN), (WEB, "SiteDown"))
     }
-    home.up(STACK)
-    assert _eventually(lambda: watched.monitor.query('probe_success{instance=~".*deep=1"} == 1'))
-    again = watched.monitor.query('min_over_time(timestamp(probe_success{check="web"})[1h:15s])')[0].value
-    assert abs(again - before) < 60
-    home.pulumi("preview", "-s", STACK, "--expect-no-changes").ok()
+    print(f"\nfirst messages {_seconds(found.first)}; by the rows {limits}; resolved {_seconds(found.over)}")
+    assert found.pages == {alerts.TASKS_DOWN, "SiteDown"}
+    assert found.healthy == [None, None]
+    for about in (SOCKET, WEB):
+        for channel in CHATS:
+            said = [m.resolved for m in watched.messages(channel, about) if "P1" in m.title or m.resolved]
+            assert said == [False, True], (channel, about)
+    pager = watched.outside.receiver.messages("pagerduty")
+    assert any(m.answered == 500 for m in pager)
+    assert {m.resolved for m in pager if m.answered < 300} >= {True}
+
+
+def _seconds(of: dict[tuple[str, str], float]) -> str:
+    return ", ".join(f"{about} to {channel} {after:.0f} s" for (channel, about), after in of.items())
+
+
+def test_a_monitor_without_a_host_goes_from_where_it_is_and_leaves_its_history(watched: Watched) -> None:
+    rehearsed, (socket_host, monitor) = watched.home, engines_of(watched)
+    before, theirs = _objects(socket_host), _objects(monitor)
+    rehearsed.edit("staging", monitorHost=None)
+    planned = rehearsed.operations_planned("staging")
+    assert set(planned.values()) == {"delete"}
+    assert {"uptime-prometheus", "uptime-proxy", "agent-agent"} <= planned.keys()
+    assert not [name for name in planned if name.startswith(("socket", "web", "gate"))]
+    rehearsed.up("staging")
+    left = {name for name in _objects(monitor) if "staging" in name}
+    assert {name.partition(" ")[0] for name in left} == {"volume"}
+    assert "volume paintshare-staging-monitor-data" in left
+    assert {name for name in theirs if "production" in name} <= _objects(monitor)
+    gone = before - _objects(socket_host)
+    assert gone
+    assert all("paintshare-staging-agent" in name for name in gone)
+    rehearsed.pulumi("preview", "-s", "staging", "--expect-no-changes").ok()
+
+
+def _objects(engine: Engine) -> set[str]:
+    """Kind and name of everything that stacks have on an engine."""
+    with contextlib.closing(engine.client()) as client:
+        found = {f"service {each.name}" for each in client.services.list()}
+        found |= {f"config {each.name}" for each in client.configs.list()}
+        found |= {f"secret {each.name}" for each in client.secrets.list()}
+        found |= {f"network {each.name}" for each in client.networks.list()}
+        found |= {f"volume {each.name}" for each in client.volumes.list()}
+    return {name for name in found if "paintshare-" in name}
 
 
 def _eventually(condition: Callable[[], object], seconds: float = 180, every: float = 1) -> bool:
