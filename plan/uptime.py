@@ -494,9 +494,11 @@ def _told(alerts: str, most: int, verb: str) -> str:
 
 
 TOLD_FIRING, TOLD_OVER = 5, 3  # how many alerts of each kind a message tells
+_FIRING: Final = _told(".Alerts.Firing", TOLD_FIRING, "")
+_OVER: Final = _told(".Alerts.Resolved", TOLD_OVER, " is over")
 _TEXT: Final = (
-    _told(".Alerts.Firing", TOLD_FIRING, "")
-    + _told(".Alerts.Resolved", TOLD_OVER, " is over")
+    _FIRING
+    + _OVER
     + f"{{{{ if or (gt (len .Alerts.Firing) {TOLD_FIRING}) (gt (len .Alerts.Resolved) {TOLD_OVER}) }}}}"
     "In all {{ len .Alerts.Firing }} alerts fire and {{ len .Alerts.Resolved }} are over.\n{{ end }}"
 )
@@ -585,7 +587,9 @@ def _pager(settings: Settings) -> dict[str, Any]:
         "send_resolved": True,
         "description": _TITLE,
         "severity": '{{ if eq .CommonLabels.severity "p1" }}critical{{ else }}warning{{ end }}',
-        "details": {"alerts": _TEXT.replace("**", "")},
+        # In place of Alertmanager's own, which tell every label of every alert: an event of more than 512 KB loses
+        # all its details. How many alerts there are is still its own.
+        "details": {"firing": _FIRING.replace("**", ""), "resolved": _OVER.replace("**", "")},
     }
     return {"pagerduty_configs": [pager]}
 

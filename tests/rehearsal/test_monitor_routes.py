@@ -22,7 +22,7 @@ import yaml
 
 from plan.alerts import RULES, WATCHDOG, Severity
 from plan.settings import Settings
-from plan.uptime import alertmanager_yml, rules_yml
+from plan.uptime import TOLD_FIRING, alertmanager_yml, rules_yml
 from rehearsal.docker_engine import packages, processes
 from rehearsal.receiver import Message, Receiver, addresses
 from tests.builders import StackFile, monitored, production, staging
@@ -245,7 +245,9 @@ def test_a_huge_group_is_told_within_what_the_channels_take(alertmanager: Runnin
     for channel, (message, *_) in by_channel(receiver.messages()).items():
         assert message.answered in (200, 202, 204), (channel, message.title)
         assert message.title.startswith("P1 ")
-        assert "In all 300 alerts fire and 0 are over." in message.text
+        count = '"num_firing": "300"' if channel == "pagerduty" else "In all 300 alerts fire and 0 are over."
+        assert count in message.text
+        assert message.text.count("https://runbook.example/") == TOLD_FIRING
     over = {"endsAt": "2026-01-01T00:00:00Z", "startsAt": "2025-12-31T00:00:00Z"}
     alertmanager.post([{**one, **over} for one in alerts])
     assert receiver.wait(lambda r: any(m.resolved for m in r.messages("discord")), 180)
