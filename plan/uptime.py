@@ -587,8 +587,8 @@ def _pager(settings: Settings) -> dict[str, Any]:
         "send_resolved": True,
         "description": _TITLE,
         "severity": '{{ if eq .CommonLabels.severity "p1" }}critical{{ else }}warning{{ end }}',
-        # In place of Alertmanager's own, which tell every label of every alert: an event of more than 512 KB loses
-        # all its details. How many alerts there are is still its own.
+        # In place of Alertmanager's own, which tell every label of every alert: an event of more than
+        # 512 KB loses all its details. How many alerts there are is still its own.
         "details": {"firing": _FIRING.replace("**", ""), "resolved": _OVER.replace("**", "")},
     }
     return {"pagerduty_configs": [pager]}
