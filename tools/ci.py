@@ -73,9 +73,7 @@ class Step:
 
     command: tuple[str, ...]
     summary: str = ""  # heading under which the job's summary shows what the verb said
-    records: str = (
-        ""  # stack whose record the verb changes; the step's output `recorded` tells whether it did
-    )
+    records: str = ""  # stack whose record the verb changes; output `recorded` tells whether it did
     issue: str = ""  # label of the issue that says what the verb found
 
 
