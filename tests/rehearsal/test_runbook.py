@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from plan.socket import socket_plan
-from rehearsal import demo, home
+from rehearsal import demo, home, stack_files
 from rehearsal.standin.drift import DRIFTS
 from tests.builders import production
 from tests.harness import RehearsalHome
@@ -33,6 +33,15 @@ class Run:
     see: str = ""
 
 
+# What the issuers of production's secrets have made new.
+_LINES: Final = "".join(
+    f"{key}={stack_files.made_up('production', key)}\n"
+    for key in (
+        *("SUPABASE_SERVICE_ROLE_KEY", "SENTRY_DSN", "SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL"),
+        "WATCHDOG_URL",
+    )
+)
+
 # In the order in which a day's work runs them.
 COMMANDS: Final[dict[str, Run]] = {
     # before a deployment
@@ -41,8 +50,13 @@ COMMANDS: Final[dict[str, Run]] = {
     "pulumi config get previousRelease --stack production": Run(says=demo.RELEASES[0]),
     # a rotation
     "python -m operations set KEY --stack S": Run(stdin="https://new@sentry.example/7", says="is set"),
-    "pulumi preview --stack S": Run(says="to replace"),
     "python -m operations up --stack S": Run(says="updated"),
+    "python -m operations rotate KEY --stack S": Run(
+        stdin="https://newer@sentry.example/7", says="SENTRY_DSN-production has it"
+    ),
+    "python -m operations rotate BATTLE_PASSWORD_PEPPER --generate --stack S": Run(says="is built with it"),
+    "python -m operations rotate BATTLE_PASSWORD_PEPPER --finish --stack S": Run(says="is gone"),
+    "python -m operations rotate --all --generate --stack S": Run(stdin=_LINES, says="is built with it"),
     "python -m operations stamp KEY --stack S": Run(says="every record fits"),
     "python -m operations stamp fingerprintKey --stack S": Run(says="every record fits"),
     "python -m operations stamp --stack S": Run(says="every record fits"),
@@ -51,7 +65,9 @@ COMMANDS: Final[dict[str, Run]] = {
     "python -m operations rollback --stack production": Run(says=f"serves {demo.RELEASES[0][:7]}"),
     "python -m operations features battle=off --stack production": Run(says="switched"),
     "python -m operations features battle=on --stack production": Run(says="switched"),
-    "pulumi config set autoAssignCustomDomains false --stack production": Run(),
+    "python -m operations status": Run(says="follows develop"),
+    # this home has no Docker host, and that is what the doctor finds
+    "python -m operations doctor --stack S": Run(code=1, says="socketHost"),
     # drift and adoption
     "python -m operations drift --stack S": Run(code=3, says="skewProtection is not set"),
     "python -m operations drift --mend NAME --stack S": Run(says=f"Mended: {PROJECT}"),
@@ -76,7 +92,7 @@ ABOUT: Final = frozenset({"pulumi up --refresh", "pulumi config set --secret", "
 """Mentioned in a sentence, not to be typed as they stand."""
 
 FILLED: Final = {"S": "production", "KEY": "SENTRY_DSN", "NAME": PROJECT}
-ASKS: Final = ("up", "rollback", "features", "adopt", "promote")
+ASKS: Final = ("up", "rollback", "features", "adopt", "promote", "rotate")
 
 
 def commands(text: str) -> Iterator[str]:
