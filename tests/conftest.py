@@ -32,6 +32,7 @@ ONE_BY_ONE: Final = (
     "test_two_stacks_on_one_host.py",
     "test_interrupted_rollouts.py",
     "test_host_access.py",
+    "test_scenes.py",
     "test_uptime_alerts.py",
 )
 """Files with long tests on Docker engines: two rollouts under load would starve each other's tasks."""

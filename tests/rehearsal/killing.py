@@ -53,16 +53,16 @@ def _without_folder(words: Sequence[str]) -> list[str]:
 
 def main() -> None:
     file, number, *words = sys.argv[1:]
-    taken = 0
+    taken, last = 0, ""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal taken
+        nonlocal taken, last
         if event not in ("os.rename", "subprocess.Popen", "http.client.send"):
             return
         found = step(event, arguments)
-        if not found:
+        if found in ("", last):  # the same once more is no other step
             return
-        taken += 1
+        taken, last = taken + 1, found
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.write(descriptor, f"{found}\n".encode())
         os.close(descriptor)

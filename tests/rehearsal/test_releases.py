@@ -5,6 +5,7 @@ from typing import Any
 
 from rehearsal import demo
 from rehearsal.standin import seeds, vercel
+from rehearsal.standin.drift import DRIFTS
 from tests.harness import RehearsalHome
 from tests.rehearsal.test_course import dirty, log
 
@@ -119,3 +120,59 @@ def test_the_old_pepper_stays_valid_beside_the_new_one_until_the_overlap_is_ende
     assert kept not in served(applied_home)["env"]
     assert served(applied_home)["env"][key] == built[key]
     applied_home.pulumi("preview", "-s", "production", "--expect-no-changes").ok()
+
+
+def test_a_rollback_needs_neither_github_nor_the_monitoring_host_nor_the_other_stacks_host(
+    applied_home: RehearsalHome,
+) -> None:
+    dead = "ssh://nobody@192.0.2.1"  # for documentation (RFC 5737): nothing answers there
+    github = applied_home.account("github")
+    with github.transaction():
+        github.put("fault", "1", {"status": 502, "times": 1000})
+    watched = {"monitorHost": dead, "monitorDomain": demo.monitor_domain("production"), "monitorTls": "acme"}
+    applied_home.edit("production", **watched)
+    applied_home.edit("staging", socketHost=dead, socketTls="acme")
+    calls = len(github.calls())
+
+    words = ("rollback", "--stack", "production", "--yes")
+    command = (sys.executable, "-m", "operations", *words)
+    applied_home.run(*command, env={"GITHUB_TOKEN": ""}).ok()
+    assert served(applied_home)["sha"] == OLD
+    assert len(github.calls()) == calls
+    assert [fault["times"] for _, fault in github.find("fault")] == [1000]  # nobody has even asked
+
+
+def test_the_first_promotion_stops_following_main_and_keeps_what_was_served_as_n_minus_1(
+    adopted_home: RehearsalHome,
+) -> None:
+    adopted_home.edit(
+        "production",
+        release=None,
+        previousRelease=None,
+        autoAssignCustomDomains=None,
+        promoteUnmonitored=True,
+    )
+    for stack in ("staging", "production"):
+        adopted_home.up(stack)
+        adopted_home.adopt(stack)
+    before = served(adopted_home)["sha"]
+    push(adopted_home, NEXT)
+    adopted_home.operations("promote", "--stack", "production", "--yes").ok()
+
+    assert served(adopted_home)["sha"] == NEXT
+    assert adopted_home.config("production", "previousRelease") == before != NEXT
+    assert adopted_home.config("production", "autoAssignCustomDomains") == "false"
+    account = adopted_home.account("vercel")
+    with account.transaction():
+        vercel.push(account, seeds.REPOSITORY, "main", demo.RELEASES[3])
+    assert served(adopted_home)["sha"] == NEXT  # built, and not published
+    adopted_home.operations("rollback", "--stack", "production", "--yes").ok()
+    assert served(adopted_home)["sha"] == before
+
+
+def test_status_looks_for_drift_unless_told_not_to(applied_home: RehearsalHome) -> None:
+    DRIFTS["skew-protection"].apply(applied_home.home.account)
+    said = applied_home.operations("status", "--stack", "production")
+    assert "1 changed by hand" in said.stdout
+    quick = applied_home.operations("status", "--stack", "production", "--no-drift").ok()
+    assert "not asked" in quick.stdout

@@ -8,8 +8,6 @@ from rehearsal import home, scenes
 from rehearsal.scenes import Fact, Scene, SceneError, Stage, Verb
 from tests.harness import DockerHome
 
-pytestmark = pytest.mark.docker
-
 
 @pytest.fixture(scope="module")
 def stage(docker_home: DockerHome) -> Stage:
