@@ -212,7 +212,9 @@ class Stage:
                     content = spec["TaskTemplate"]["ContainerSpec"]
                     for mounted in (*content.get("Secrets", ()), *content.get("Configs", ())):
                         path = mounted["File"]["Name"]
-                        texts.append(container.exec_run(["cat", path]).output.decode(errors="replace"))
+                        texts.append(
+                            container.exec_run(["busybox", "cat", path]).output.decode(errors="replace")
+                        )
         return "\n".join(texts)
 
     def commits(self) -> list[str]:

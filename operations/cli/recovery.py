@@ -39,17 +39,19 @@ class Traces(NamedTuple):
     creates: bool
 
 
-def clear(found: Recovery, *, yes: bool) -> Traces:
+def clear(found: Recovery, *, yes: bool, hosts: bool = True) -> Traces:
     """Free the lock of a run that is gone, forget creates that never answered.
 
-    Raises LockedError while somebody may still be running.
+    `hosts` False: no Docker host is asked for what they left. Raises LockedError while somebody may still be
+    running.
     """
     ask = partial(confirm, yes=yes)
     unlocked = found.unlock(ask, _warn)
     pending = found.pending()
     if pending:
         _warn(f"creates that never answered: {', '.join(pending)}")
-        found.clear_hosts(ask, _warn)
+        if hosts:
+            found.clear_hosts(ask, _warn)
         found.forget_pending()
     return Traces(unlocked, bool(pending))
 

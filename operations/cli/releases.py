@@ -95,7 +95,7 @@ def rollback(
 ) -> None:
     """Go back to N-1, which is built already. Needs neither GitHub nor the monitor nor young keys."""
     with recovery(stack, rehearsal) as found:
-        clear(found, yes=yes)
+        clear(found, yes=yes, hosts=False)
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, _):
         target = workspace.load().settings
         vercel = vercel_account(workspace, vercel_url, target)

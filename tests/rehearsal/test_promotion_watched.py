@@ -22,6 +22,7 @@ from plan.uptime import PROBE_INTERVAL
 from rehearsal import demo, home
 from rehearsal.docker_engine import packages, processes
 from tests.harness import RehearsalHome, Result
+from tests.rehearsal import alertmanager as alertmanagers
 from tests.rehearsal.test_releases import NEXT, push
 
 _AHEAD: Final = 1800  # seconds of samples that are still to come: whoever asks later is answered too
@@ -51,7 +52,7 @@ def monitor(folder: Path, healthy: Mapping[str, float]) -> Iterator[int]:
     """A monitor that has seen this; yields the port of its proxy."""
     folder.mkdir()
     prometheus = packages.program("prometheus", "prometheus", print)
-    alertmanager = packages.program("prometheus-alertmanager", "prometheus-alertmanager", print)
+    alertmanager = alertmanagers.build()
     caddy = packages.program("caddy", "caddy", print)
     front, metrics, alerts = port(), port(), port()
     (folder / "samples").write_text(samples(healthy))
