@@ -207,7 +207,7 @@ class Carriers:
         for name, host in services.items():
             try:
                 with hosts.connected(host) as found:
-                    running = found.service(name)
+                    running = found.settle(name)
             except OperationError as error:
                 troubles.append(Finding(ok=False, what="service", text=f"{name}: {error}"))
                 continue

@@ -211,7 +211,8 @@ class Stage:
                     spec = client.api.inspect_service(labels["com.docker.swarm.service.id"])["Spec"]
                     content = spec["TaskTemplate"]["ContainerSpec"]
                     for mounted in (*content.get("Secrets", ()), *content.get("Configs", ())):
-                        path = mounted["File"]["Name"]
+                        name = mounted["File"]["Name"]
+                        path = name if name.startswith("/") else f"/run/secrets/{name}"
                         texts.append(
                             container.exec_run(["busybox", "cat", path]).output.decode(errors="replace")
                         )
@@ -389,7 +390,8 @@ def rotated(stage: Stage) -> Iterator[Fact]:
     for stack in home.STACKS:
         old, new = stage.kept[f"old {stack}"], stage.secrets(stack)
         kept = {overlap_of(key): value for key, value in old.items() if overlap_of(key)}
-        carried = stage.carried(stack) if stage.registry else ""
+        ended = [value for value in old.values() if value not in kept.values()]
+        carried = _without(stage, stack, ended)
         for key, value in new.items():
             if key in kept:
                 yield Fact(f"{key} of {stack} is the old value", value == kept[key], True)
@@ -399,12 +401,26 @@ def rotated(stage: Stage) -> Iterator[Fact]:
             for where, values in _stored(stage, stack, key, carried).items():
                 places += 1
                 yield Fact(f"{key} of {stack} in {where}", set(values) == {value}, True)
-        gone = [key for key, value in old.items() if value not in kept.values() and value in carried]
-        yield Fact(f"old values in containers of {stack}", gone, [])
+        left = [key for key, value in old.items() if value in ended and value in carried]
+        yield Fact(f"old values in containers of {stack}", left, [])
         stage.kept[f"new {stack}"] = new
     yield Fact("rotated", count > 0, True, f"{count} secrets in {places} places")
     yield Fact("the record", all(c.startswith("Rotate ") for c in stage.commits()[:2]), True)
     yield Fact("git's work tree is clean", stage.clean(), True)
+
+
+def _without(stage: Stage, stack: str, ended: list[str]) -> str:
+    """What the containers of a stack carry once those with ended values are gone: they drain for a while."""
+    carried = ""
+
+    def gone() -> bool:
+        nonlocal carried
+        carried = stage.carried(stack)
+        return not any(value in carried for value in ended)
+
+    if stage.registry:
+        processes.wait_until(gone, _PATIENCE)
+    return carried
 
 
 def _stored(stage: Stage, stack: str, key: str, carried: str) -> dict[str, list[str]]:
@@ -449,7 +465,9 @@ def finished(stage: Stage) -> Iterator[Fact]:
         same = stage.served(stack)["env"][_PEPPER] == stage.kept[f"new {stack}"][_PEPPER]
         yield Fact(f"the new pepper of {stack} in its build", same, True)
         if stage.registry:
-            yield Fact(f"the old pepper in containers of {stack}", old in stage.carried(stack), False)
+            yield Fact(
+                f"the old pepper in containers of {stack}", old in _without(stage, stack, [old]), False
+            )
     yield Fact("git's work tree is clean", stage.clean(), True, "the old pepper is in no store")
 
 

@@ -136,7 +136,7 @@ def test_a_rollback_needs_neither_github_nor_the_monitoring_host_nor_the_other_s
 
     words = ("rollback", "--stack", "production", "--yes")
     command = (sys.executable, "-m", "operations", *words)
-    applied_home.run(*command, env={"GITHUB_TOKEN": ""}).ok()
+    applied_home.run(*command, env={"GITHUB_TOKEN": "refused"}).ok()
     assert served(applied_home)["sha"] == OLD
     assert len(github.calls()) == calls
     assert [fault["times"] for _, fault in github.find("fault")] == [1000]  # nobody has even asked
