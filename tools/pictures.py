@@ -64,10 +64,10 @@ def _run(here: home.Home, words: tuple[str, ...]) -> tuple[int, str]:
         [sys.executable, "-m", "operations", *words], cwd=home.CLONE, env=environment,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
-    return done.returncode, _still(done.stdout)
+    return done.returncode, still(done.stdout)
 
 
-def _still(said: str) -> str:
+def still(said: str) -> str:
     """What stands on the terminal at the end: a spinner's line is erased again and again."""
     lines = [re.split(r"\x1b\[2K|\r", line)[-1] for line in re.sub(r"\x1b\[\?25[lh]", "", said).split("\n")]
     kept = [line for line in lines if "previewing…" not in line]
