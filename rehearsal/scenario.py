@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,8 +80,10 @@ def application() -> Phases:
     )
 
 
-def run(folder: Path = home.FOLDER, say: Progress = say_aloud) -> int:
-    """Run it all. Returns the exit code."""
+def run(
+    folder: Path = home.FOLDER, say: Progress = say_aloud, chain: Sequence[scenes.Scene] = scenes.SCENES
+) -> int:
+    """Run it all, then play the scenes of `chain`. Returns the exit code."""
     started = time.monotonic()
     again = home.existing(folder)
     here = home.ensure(folder, say)
@@ -107,7 +109,7 @@ def run(folder: Path = home.FOLDER, say: Progress = say_aloud) -> int:
         if not all(answers):
             return 1
     registry = docker_hosts.ensure(here.folder, say).socket if images is not None else None
-    if not scenes.play_all(scenes.Stage(here, registry), say, _say_line):
+    if not scenes.play_all(chain, scenes.Stage(here, registry), say, _say_line):
         return 1
     _summarize(here, before, time.monotonic() - started, say, docker=images is not None)
     return 0

@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,9 +20,10 @@ from urllib.request import urlopen
 
 import yaml
 
+from operations.monitor import Monitor
 from plan.settings import PROJECT
 from plan.variables import MATRIX, Need, Row, Store, overlap_of, secret_keys
-from rehearsal import docker_hosts, home, site, stack_files
+from rehearsal import docker_hosts, home, monitor_host, site, stack_files
 from rehearsal.cache import Progress
 from rehearsal.docker_engine import images, processes
 from rehearsal.docker_engine.registry import Registry
@@ -35,6 +36,7 @@ from rehearsal.watching import watching
 
 STAGING, PRODUCTION = home.STACKS
 _PATIENCE: Final = 60  # seconds until what was applied must answer
+_PROBED: Final = 240  # seconds until a monitor has seen it answer
 _PEPPER: Final = "BATTLE_PASSWORD_PEPPER"
 _BY_HAND: Final = ("app-url", "reviewers-removed", "variable-by-hand", "kill-switch")
 
@@ -269,11 +271,28 @@ def note_production(stage: Stage) -> None:
 
 def rehearsed_gate(stage: Stage) -> None:
     """Production as `promote` asks for it: nobody here waits half an hour for a healthy release."""
-    watched = all(stage.config(stack).get("monitorHost") for stack in home.STACKS)
-    key, value = ("promoteAfterMinutes", "0") if watched else ("promoteUnmonitored", "true")
+    watched = [stack for stack in home.STACKS if stage.config(stack).get("monitorHost")]
+    every = len(watched) == len(home.STACKS)
+    key, value = ("promoteAfterMinutes", "0") if every else ("promoteUnmonitored", "true")
     done = stage.run("pulumi", "config", "set", key, value, "--stack", PRODUCTION)
     if done.code:
         raise SceneError(done.text)
+    for stack in watched:
+        _await_health(stage, stack)
+
+
+def _await_health(stage: Stage, stack: str) -> None:
+    """Return once every check of the stack's monitor answers. Raises SceneError when one does not."""
+    watch = Monitor(monitor_host.url(stage.home, stack), stage.secrets(stack)["MONITOR_PASSWORD"])
+    seen: dict[str, bool] = {}
+
+    def healthy() -> bool:
+        seen.update(monitor_host.answering(watch))
+        return bool(seen) and all(seen.values())
+
+    with contextlib.closing(watch):
+        if not processes.wait_until(healthy, _PROBED, every=0.5):
+            raise SceneError(f"the monitor of {stack} sees {seen or 'nothing'}")
 
 
 def breaks(stage: Stage) -> None:
@@ -626,9 +645,9 @@ def _take(stage: Stage, step: "Verb | Happening") -> None:
         stage.operations(step)
 
 
-def play_all(stage: Stage, say: Progress, line: Callable[..., None]) -> bool:
+def play_all(chain: Sequence[Scene], stage: Stage, say: Progress, line: Callable[..., None]) -> bool:
     """Play every scene that this machine can, one line each by `line`; False at the first that fails."""
-    for scene in SCENES:
+    for scene in chain:
         if scene.docker and stage.registry is None:
             continue
         started, trouble, told = time.monotonic(), "", ""

@@ -4,17 +4,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal import home, scenes
+from rehearsal import home, monitor_host, outside, scenario, scenes
 from rehearsal.scenes import Fact, Scene, SceneError, Stage, Verb
 from tests.harness import DockerHome
 
 
 @pytest.fixture(scope="module")
-def stage(docker_home: DockerHome) -> Stage:
+def stage(docker_home: DockerHome) -> Iterator[Stage]:
+    monitor_host.name(docker_home.home, docker_home.images)
+    outside.ensure(docker_home.home)
     for stack in home.STACKS:
         docker_home.up(stack)
         docker_home.adopt(stack)  # takes the import ids out again
-    return Stage(docker_home.home, docker_home.hosts.socket)
+    docker_home.home.logs.mkdir(exist_ok=True)
+    yield Stage(docker_home.home, docker_home.hosts.socket)
+    outside.stop(docker_home.folder)
 
 
 @pytest.mark.parametrize("scene", scenes.SCENES, ids=lambda scene: scene.title)
@@ -35,6 +39,20 @@ def test_a_scene_whose_store_says_otherwise_fails_with_what_differs(stage: Stage
 
     with pytest.raises(SceneError, match=r"^the domain: '2222222', not '3333333'$"):
         scenes.play(stage, Scene(title="a lie", steps=(), facts=facts))
+
+
+def test_each_scene_is_one_line_and_the_first_that_fails_is_the_last(stage: Stage) -> None:
+    def scene(title: str, *facts: Fact) -> Scene:
+        return Scene(title=title, steps=(), facts=lambda _: iter(facts))
+
+    good = scene("good", Fact("it", 1, 1, "it is one"))
+    chain = (good, scene("bad", Fact("it", 1, 2)), good)
+    said: list[str] = []
+    assert not scenes.play_all(chain, stage, said.append, scenario._say_line)
+    assert [line.split()[:2] for line in said[:2]] == [["ok", "good"], ["FAIL", "bad"]]
+    assert "it is one" in said[0]
+    assert said[2].startswith("it: 1, not 2\nWhat was said: ")
+    assert len(said) == 3
 
 
 @pytest.mark.parametrize(
