@@ -168,13 +168,13 @@ class Watch:
             f"{what}: {probes['ok']} of {probes['sent']} probes answered, {probes['failed']} failed, slowest "
             f"{probes['slowestMs']} ms; {self.summary['reconnects']} reconnects (median {ms['median']} ms, "
             f"p95 {ms['p95']} ms, most {ms['most']} ms), {self.summary['kept']} found their room as it was"
-            + "".join(f"\n  {one}" for one in self.failures)
+            + "".join(f"; {problem}: {count}" for problem, count in self.problems.items())
         )
 
     @property
-    def failures(self) -> list[Event]:
-        """Each probe that failed (the first hundred): when, why, after how many milliseconds."""
-        return [one for one in self.clients.events if one["event"] == "probe-failed"]
+    def problems(self) -> Counter[str]:
+        """Why probes failed, by the first hundred that did."""
+        return Counter(one["problem"] for one in self.clients.events if one["event"] == "probe-failed")
 
 
 def _last(clients: Clients) -> dict[int, str]:
