@@ -315,7 +315,8 @@ def by_hand(stage: Stage) -> None:
 
 def taken_back(stage: Stage) -> None:
     """Each command that `drift` printed, in one."""
-    found = json.loads(stage.said[-1].text)["drift"]
+    printed = stage.said[-1].text
+    found = json.loads(printed[printed.index("{") :])["drift"]
     stage.kept["drift"] = [finding["name"] for finding in found]
     named = " ".join(f"--mend {finding['name']}" for finding in found)
     stage.operations(Verb(words=f"drift --stack {PRODUCTION} --yes {named}"))
