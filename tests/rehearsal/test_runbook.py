@@ -38,7 +38,7 @@ _LINES: Final = "".join(
     f"{key}={stack_files.made_up('production', key)}\n"
     for key in (
         *("SUPABASE_SERVICE_ROLE_KEY", "SENTRY_DSN", "SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL"),
-        "WATCHDOG_URL",
+        *("WATCHDOG_URL", "VERCEL_ALERTS_WEBHOOK_URL"),
     )
 )
 
