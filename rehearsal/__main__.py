@@ -9,7 +9,7 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -134,6 +134,9 @@ def _status(folder: Path) -> int:
     return 0
 
 
+_SHORT: Final = 12  # digits of a release: with all 40 the names would be folded at 100 columns
+
+
 def _docker_table(folder: Path) -> "Table | str":
     from rich.table import Table  # noqa: PLC0415
 
@@ -149,8 +152,8 @@ def _docker_table(folder: Path) -> "Table | str":
             rows = docker_hosts.services(engine) or [("no service yet", "", "")]
         else:
             rows = [("stopped; python -m rehearsal env starts it", "", "")]
-        for row in rows:
-            table.add_row(role, *row)
+        for service, release, tasks in rows:
+            table.add_row(role, service, release[:_SHORT], tasks)
     return table
 
 
