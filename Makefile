@@ -24,7 +24,7 @@ lint: install ## ruff: rules and format
 types: install ## mypy, strict
 	@$(BIN)/mypy
 
-# One worker a core. Which tests stay together, and in what order: tests/conftest.py.
+# How many workers, which tests stay together, and in what order: tests/conftest.py.
 pytest: engine ## the tests alone; PYTEST="-k adopt" chooses
 	@$(BIN)/python -m pytest -q -n auto --dist loadscope --no-loadscope-reorder $(PYTEST)
 

@@ -150,6 +150,11 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]  # untyped
         return "one by one" if Path(file).name in ONE_BY_ONE else file
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: the worker that rolls out releases waits most of the time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config) -> LoadScopeScheduling:
     return _Scheduler(config)
 

@@ -100,7 +100,7 @@ def test_a_release_that_is_never_healthy_meets_no_player(
     assert watch.summary["lost"] == 0
 
 
-def test_a_release_that_dies_once_healthy_loses_no_probe_and_its_players_go_on_elsewhere(
+def test_a_release_that_dies_once_healthy_loses_no_probe_and_no_room(
     rollouts: Rollouts, sound: Sound
 ) -> None:
     bad, before = release(rollouts.hub, "7", "dies"), sound.serves
