@@ -348,7 +348,8 @@ def _tasks(watched: Watched) -> dict[str, list[str]]:
 def _rules(watched: Watched) -> str:
     at = monitor_host.url(watched.home.home, "staging")
     auth = (uptime.USER, watched.home.config("staging", "MONITOR_PASSWORD"))
-    return requests.get(f"{at}/prometheus/api/v1/rules", auth=auth, timeout=30).text
+    answer = requests.get(f"{at}/prometheus/api/v1/rules", auth=auth, timeout=30)
+    return json.dumps(answer.json(), ensure_ascii=False)  # as text, it has > escaped
 
 
 # --- the end of production's outage -------------------------------------------------------------------------
