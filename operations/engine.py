@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-import psutil
 from pulumi import automation
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
-from operations.workspace import OperationError, Workspace
+from operations.workspace import OperationError, Workspace, runs
 from plan.settings import PROJECT
 
 # The engine's words for one step; a replacement comes as three of them and is shown as one.
@@ -69,20 +68,8 @@ class Lock:
 
     @property
     def alive(self) -> bool | None:
-        """Whether the process still runs; None for another machine's, which cannot be asked.
-
-        A killed process that nobody has waited for is gone, and so is one whose number another has by now.
-        """
-        if self.host != socket.gethostname():
-            return None
-        try:
-            process = psutil.Process(self.pid)
-            began, ended = process.create_time(), process.status() == psutil.STATUS_ZOMBIE
-            return not ended and began <= self.since.timestamp() + 1
-        except psutil.NoSuchProcess:
-            return False
-        except psutil.AccessDenied:
-            return True
+        """Whether the process still runs; None for another machine's, which cannot be asked."""
+        return runs(self.pid, self.since.timestamp()) if self.host == socket.gethostname() else None
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host} (process {self.pid}) since {self.since:%Y-%m-%d %H:%M} UTC"

@@ -11,11 +11,12 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 from ruamel.yaml import YAML
 
 from plan.settings import PROJECT, Loaded, parse, read_siblings
@@ -121,7 +122,7 @@ class Workspace:
             raise OperationError(
                 f"{self.stack_file.name} does not exist: pulumi stack init {self.stack}, or mind the spelling"
             )
-        _sweep(self.folder)
+        sweep(self.folder)
         descriptor, name = tempfile.mkstemp(prefix=f"{_DRAFT}{os.getpid()}.", suffix=".yaml", dir=self.folder)
         os.close(descriptor)
         path = Path(name)
@@ -206,16 +207,28 @@ class Draft:
         _write(self.path, yaml, content)
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """Remove drafts of processes that are gone: a killed one leaves its own behind."""
     for path in folder.glob(f"{_DRAFT}*.yaml"):
         pid = path.name.removeprefix(_DRAFT).split(".")[0]
-        try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            path.unlink(missing_ok=True)
-        except (ValueError, PermissionError):  # not ours to judge, or somebody's who runs
-            continue
+        with suppress(FileNotFoundError, ValueError):  # swept by another, or not of this shape
+            if not runs(int(pid), path.stat().st_mtime):
+                path.unlink()
+
+
+def runs(pid: int, since: float) -> bool:
+    """Whether the process that had this number at `since` (seconds of Unix time) still runs.
+
+    A killed one that nobody has waited for is gone, and so is one whose number another has by now.
+    """
+    try:
+        process = psutil.Process(pid)
+        began, ended = process.create_time(), process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+    return not ended and began <= since + 1
 
 
 def _parsed(text: str) -> tuple[YAML, Any]:

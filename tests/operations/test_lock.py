@@ -1,4 +1,4 @@
-"""Lock: whether the process that a lock file names still runs."""
+"""Whether the process still runs that a lock file names, or that began a draft."""
 
 import os
 import socket
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from operations.engine import Lock
+from operations.workspace import sweep
 
 
 def lock(pid: int, host: str = "", since: datetime | None = None) -> Lock:
@@ -38,3 +39,18 @@ def test_a_killed_process_that_nobody_has_waited_for_is_gone() -> None:
 
 def test_another_process_that_has_the_number_by_now_is_not_the_one_that_took_the_lock() -> None:
     assert lock(os.getpid(), since=datetime.now(UTC) - timedelta(days=30)).alive is False
+
+
+def test_the_draft_of_a_killed_process_is_removed_by_the_next_and_that_of_a_running_one_stays(
+    tmp_path: Path,
+) -> None:
+    killed = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    left = tmp_path / f".Pulumi.{killed.pid}.a.yaml"
+    own, strange = tmp_path / f".Pulumi.{os.getpid()}.b.yaml", tmp_path / ".Pulumi.mine.yaml"
+    for draft in (left, own, strange):
+        draft.touch()
+    killed.kill()
+    os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
+    sweep(tmp_path)
+    killed.wait()
+    assert {path.name for path in tmp_path.iterdir()} == {own.name, strange.name}
