@@ -5,6 +5,7 @@ Reads only. A check that needs what another one found missing is skipped and say
 fine-grained token, so for one of those only what it may read is proven.
 """
 
+import json
 import re
 import ssl
 import subprocess
@@ -15,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import requests
 
@@ -109,14 +110,24 @@ def _packages(requirements: Path) -> Check:
 
 
 def backend(workspace: Workspace) -> Iterator[Check]:
-    """Login, the stack, its secrets."""
+    """Login, what a kill can do to the state, the stack, its secrets."""
     try:
-        workspace.pulumi("whoami")
+        url = urlsplit(json.loads(workspace.pulumi("whoami", "--json"))["url"])
     except OperationError as error:
         fix = "pulumi login BACKEND (README, Going live, step 3)"
         yield Check(what="pulumi is logged in to a backend", fault=_last(error), fix=fix)
         return
     yield Check(what="pulumi is logged in to a backend")
+    if url.scheme == "file":
+        # Beside each file the engine writes one of attributes, not in one step: emptied by a kill, it makes
+        # the file unreadable ("failed to load checkpoint: EOF").
+        safe = url._replace(query="metadata=skip").geturl()
+        skips = parse_qs(url.query).get("metadata") == ["skip"]
+        yield Check(
+            what="a killed run cannot make the state unreadable",
+            fault="" if skips else "each file has one of attributes beside it, which a kill can leave empty",
+            fix=f"pulumi login '{safe}', and delete the files *.attrs in it",
+        )
     what = f"stack `{workspace.stack}` exists there"
     listed = workspace.pulumi("stack", "ls", "--json")
     if not re.search(rf'"name": "([^"]*/)?{re.escape(workspace.stack)}"', listed):

@@ -86,7 +86,8 @@ class Home:
         return {
             "PATH": _path([str(self.engine.bin), *_venv()]),
             "PULUMI_HOME": str(self.folder / "home"),
-            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            # Without it a kill can leave a state that cannot be read (docs/decisions.md, Secrets and state).
+            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.folder / "passphrase"),
             "PULUMI_OPTION_CWD": str(self.folder),
             "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -17,7 +17,7 @@ import pytest
 
 from operations import doctor
 from operations.doctor import Check, faults
-from operations.workspace import Workspace
+from operations.workspace import OperationError, Workspace
 from plan.settings import Settings
 from rehearsal import demo, docker_engine
 from rehearsal.demo import RELEASES
@@ -410,6 +410,30 @@ def test_faults_of_the_backend_are_found(module_home: RehearsalHome, tmp_path: P
     found = only(doctor.backend(wrong))
     assert found.what == "its secrets can be decrypted"
     assert "PULUMI_CONFIG_PASSPHRASE_FILE" in found.fix
+
+
+def test_a_backend_that_a_kill_can_make_unreadable_is_found(
+    module_home: RehearsalHome, tmp_path: Path
+) -> None:
+    url = f"file://{tmp_path}"
+    plain = _workspace(module_home, PULUMI_BACKEND_URL=url)
+    plain.pulumi("stack", "init", "paintshare/staging", "--secrets-provider", "passphrase")
+    found = only(doctor.backend(plain))
+    assert found.fix == f"pulumi login '{url}?metadata=skip', and delete the files *.attrs in it"
+
+    # What it warns of: a kill between the making of the file and its content.
+    emptied = list((tmp_path / ".pulumi" / "stacks").rglob("staging.json.attrs"))
+    assert emptied
+    emptied[0].write_text("")
+    with pytest.raises(OperationError, match="EOF"):
+        plain.export()
+
+    mended = _workspace(module_home, PULUMI_BACKEND_URL=f"{url}?metadata=skip")
+    for file in tmp_path.rglob("*.attrs"):
+        file.unlink()
+    assert faults(list(doctor.backend(mended))) == []
+    mended.note({})
+    assert not list(tmp_path.rglob("*.attrs"))
 
 
 def test_services_that_do_not_answer_are_found_and_the_rest_is_still_checked(
