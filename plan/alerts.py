@@ -143,6 +143,9 @@ _TASKS: Final = frozenset({Exporter.SOCKET, Exporter.AGENT})
 _SUPABASE: Final = frozenset({Exporter.SUPABASE})
 _MONITOR: Final = frozenset({Exporter.MONITOR})
 
+_ANSWERING: Final = '(count(up{job="socket"} == 1) or vector(0))'  # tasks that answer their scrape
+_SCRAPED: Final = 'count(up{job="agent"} == 1) > 0'  # whether anybody scrapes them
+
 # --- downtime and probes (plan §4.1, §4.2) -------------------------------------------------------------
 
 PROBES: Final = (
@@ -166,17 +169,20 @@ PROBES: Final = (
         for_="2m", keep="1m",
     ),
     Rule(
-        name=TASKS_DOWN, severity=_P1, service="socket", needs=_TASKS, outage=True,
+        name=TASKS_DOWN, severity=_P1, service="socket", needs=_TASKS | _WEB, outage=True,
         runbook="the-socket-server-is-down", labels=(("check", "socket"),),
-        summary="No task of the socket server answers its scrape",
-        expr='(count(up{job="socket"} == 1) or vector(0)) == $threshold'
-        ' and on () count(up{job="agent"} == 1) > 0',
+        summary="No task of the socket server answers its scrape, nor the probe",
+        # A release whose metrics cannot be read is no outage: SocketTasksMissing says it.
+        expr=f'{_ANSWERING} == $threshold and on () {_SCRAPED}'
+        ' unless on () (max(probe_success{job="probe",check="socket"}) == 1)',
         threshold=0, unit="tasks", for_="1m", keep="2m",
     ),
     Rule(
         name="ProbesSlow", severity=_P2, service=None, needs=_WEB, runbook="answers-are-slow",
         summary="{{ $labels.instance }}: the slowest 5 % of probes take over {{ $value | humanizeDuration }}",
-        expr='quantile_over_time(0.95, probe_duration_seconds{job="probe"}[15m]) > $threshold',
+        # Of those that succeed: what runs into its time-out is a failed probe, and judged as such.
+        expr='quantile_over_time(0.95, (probe_duration_seconds{job="probe"}'
+        ' and probe_success{job="probe"} == 1)[15m:15s]) > $threshold',
         threshold=3, unit="seconds", for_="5m",
     ),
     Rule(
@@ -200,6 +206,12 @@ PROBES: Final = (
 # --- socket server (plan §4.1) -------------------------------------------------------------------------
 
 SOCKET: Final = (
+    Rule(
+        # Also a task that never comes to answer, and a release without readable metrics.
+        name="SocketTasksMissing", severity=_P2, service="socket", needs=_TASKS, runbook="tasks-are-missing",
+        summary="Only {{ $value }} of $replicas tasks of the socket server answer their scrape",
+        expr=f"{_ANSWERING} < $replicas and on () {_SCRAPED}", unit="tasks that it shall have", for_="10m",
+    ),
     Rule(
         name="SocketConnections", severity=_P2, service="socket", needs=_TASKS,
         runbook="the-socket-server-is-full",
@@ -313,7 +325,8 @@ MONITOR: Final = (
     Rule(
         name="AgentSilent", severity=_P2, service="monitor", needs=_TASKS, runbook="the-monitor-is-blind",
         summary="Nothing arrives from the socket host: its tasks are judged by the probe alone",
-        expr='absent(up{job="agent"})', for_="5m", unit="no sample",
+        # Nothing marks the end of what is written from afar: without a window of its own it lasts 5 minutes.
+        expr='absent_over_time(up{job="agent"}[1m])', for_="5m", unit="no sample in 1m",
     ),
     Rule(
         name="ChannelFails", severity=_P2, service="monitor", needs=_MONITOR, runbook="a-channel-fails",
@@ -372,7 +385,7 @@ FAST: Final = Burn(part="Fast", factor=14.4, long="1h", short="5m")
 SLOW: Final = Burn(part="Slow", factor=6, long="6h", short="30m")
 CREEP: Final = Burn(part="Creep", factor=1, long="3d", short="6h")
 
-# A minute is bad after this many failed probes in a row. One failed probe a minute is none.
+# Minutes are bad from this many failed probes in a row on. One failed probe a minute makes none.
 FAILED_PROBES: Final = 3
 # At 99.9 % one bad minute in an hour is already 16.7 times the budget; the policy (§4.2) tolerates two.
 LEAST_BAD_MINUTES: Final = 2
@@ -411,7 +424,7 @@ def _availability(burn: Burn, severity: Severity) -> Rule:
         summary=f"{{{{ $labels.instance }}}}: {{{{ $value }}}} bad minutes within {burn.long}",
         expr=f"sum_over_time({BAD_MINUTE}[{burn.long}]) >= $threshold"
         f" and sum_over_time({BAD_MINUTE}[{burn.short}])"
-        f" >= {bad_minutes(AVAILABILITY, burn, burn.short)}"
+        f" > {burn.factor * AVAILABILITY.budget * _MINUTES[burn.short]:.3f}"
         f' unless on (check) max_over_time(ALERTS{{outage="yes",alertstate="firing"}}[{burn.short}])',
         threshold=least, unit=f"bad minutes in {burn.long}", for_="2m",
     )  # fmt: skip
@@ -441,12 +454,15 @@ RULES: Final[tuple[Rule, ...]] = (*PROBES, *SOCKET, *SUPABASE, *MONITOR, *BURNS)
 
 
 def bad_minute(probe_interval: int) -> dict[str, Any]:
-    """The recording rule of bad minutes, judged once a minute. `probe_interval` in seconds."""
-    window = f'probe_success{{job="probe"}}[{FAILED_PROBES * probe_interval + 5}s]'
-    return {
-        "record": BAD_MINUTE,
-        "expr": f"(max_over_time({window}) == bool 0) * (count_over_time({window}) >= bool {FAILED_PROBES})",
-    }
+    """The recording rule of bad minutes, judged once a minute. `probe_interval` in seconds.
+
+    Its value is the share of the minute, in steps of a probe, at which the last FAILED_PROBES had failed: an
+    outage counts the same whatever the second of its beginning. The ranges are a millisecond short, so that
+    neither one probe more nor the end of the minute before falls into them.
+    """
+    last = f'probe_success{{job="probe"}}[{FAILED_PROBES * probe_interval - 1}s999ms]'
+    failed = f"(max_over_time({last}) == bool 0) * (count_over_time({last}) >= bool {FAILED_PROBES})"
+    return {"record": BAD_MINUTE, "expr": f"avg_over_time(({failed})[59s999ms:{probe_interval}s])"}
 
 
 # --- rendering -----------------------------------------------------------------------------------------
@@ -469,8 +485,9 @@ def rules_of(settings: Settings) -> tuple[Rule, ...]:
 
 
 def facts(settings: Settings, probes: int) -> dict[str, str]:
-    """What expressions take from the stack file: limits of a task, number of checks."""
+    """What expressions take from the stack file: number and limits of tasks, number of checks."""
     return {
+        "replicas": str(settings.socket_replicas),
         "socket_cores": f"{settings.socket_milli_cpus / 1000:g}",
         "socket_memory_bytes": str(settings.socket_memory_mib * 1024 * 1024),
         "probes": str(probes),

@@ -398,6 +398,18 @@ def _notes(settings: Settings) -> Iterator[str]:
             "no monitor is declared: nobody is told when the site or the socket server is down (plan §2.3); "
             f"name its host: {_set(settings, 'monitorHost', 'ssh://USER@HOST')}"
         )
+    if settings.vercel_target == "production" and not settings.vercel_alerts:
+        yield (
+            "nobody judges the share of 5xx and the p95 of real traffic (plan §4.2), which Vercel alone "
+            f"sees; where the plan has Observability Plus: {_set(settings, 'vercelAlerts', 'true')}"
+        )
+    if settings.vercel_alerts and not (
+        settings.vercel_slack_channel or "VERCEL_ALERTS_WEBHOOK_URL" in settings.values
+    ):
+        yield (
+            "what Vercel judges reaches the team's owners alone: "
+            f"{_set(settings, 'vercelSlackChannel')}, or {_set(settings, 'VERCEL_ALERTS_WEBHOOK_URL')}"
+        )
     if settings.monitor_host and "WATCHDOG_URL" not in settings.values:
         yield (
             "nobody is told when the monitor itself falls silent; give it a dead-man's switch: "
@@ -481,7 +493,11 @@ def _owned_twice(settings: Settings, sibling: Sibling) -> Iterator[Problem]:
         value = getattr(settings, name)
         if value and PLACEHOLDER not in value and sibling.stated.get(key) == value:
             yield Problem(key, f"is {value!r} in stack `{sibling.stack}` too", _set(settings, key))
-    for key, mine in (("preview", settings.preview), ("vercelProject", bool(settings.vercel_project))):
+    for key, mine in (
+        ("preview", settings.preview),
+        ("vercelProject", bool(settings.vercel_project)),
+        ("vercelAlerts", settings.vercel_alerts),
+    ):
         if mine and sibling.stated.get(key):
             yield Problem(
                 key,

@@ -139,7 +139,7 @@ class Settings(_Strict):
     pagerduty_url: str = "https://events.pagerduty.com/v2/enqueue"
     vercel_alerts: bool = False
     vercel_slack_channel: str = ""
-    monitor_retention: Annotated[str, Field(pattern=r"^[1-9][0-9]*[dwy]$")] = "40d"
+    monitor_retention: Annotated[str, Field(pattern=r"^([3-9]d|[1-9][0-9]+d|[1-9][0-9]*[wy])$")] = "40d"
     monitor_memory_mib: Annotated[int, Field(ge=128)] = 512
     prometheus_image: str = "prom/prometheus:v2.55.1"
     alertmanager_image: str = "prom/alertmanager:v0.28.1"

@@ -28,6 +28,7 @@ from plan.hosts import login_label
 from plan.protection import RECORD_BRANCH
 from plan.settings import Settings
 from plan.socket import PORT as SOCKET_PORT
+from plan.socket import PROXY_CAPABILITIES
 from plan.variables import app_url, fingerprint, socket_url, supabase_url
 
 UPTIME: Final = "uptime"  # logical name of the component
@@ -41,7 +42,9 @@ PROBE_TIMEOUT: Final = 8
 EVALUATION: Final = 15
 SCRAPE_TIMEOUT: Final = 10  # longer than the probe's, so that a slow site is a failed probe, not a lost one
 SUPABASE_INTERVAL: Final = 60  # as its documentation asks
-AGENT_DELAY: Final = 10  # to notice that a task is gone (its look-up), and to write it to the monitor
+# A task that is gone: 5 s to its look-up, 2.1 intervals to the end of its series (Prometheus' scrape.go), and
+# some to write it to the monitor.
+AGENT_DELAY: Final = 5 + 32 + 5
 MINUTE: Final = 60  # between two judgements of a minute
 
 PAGE_WAIT: Final = 5  # seconds that Alertmanager gathers alerts of one service before the first message
@@ -95,6 +98,7 @@ class Service:
     volume_path: str = ""
     tmpfs: tuple[str, ...] = ()
     ports: tuple[tuple[int, int], ...] = ()  # (in the task, on the host)
+    capabilities: tuple[str, ...] = ()  # that its program needs to be started at all
     health: str = ""  # URL inside the task that answers 200 when it is ready; empty: none
     memory_bytes: int
     nano_cpus: int
@@ -247,6 +251,7 @@ def _proxy(settings: Settings, prefix: str) -> Service:
             (PROXY_HTTP_PORT, settings.monitor_http_port),
             (PROXY_HTTPS_PORT, settings.monitor_https_port),
         ),
+        capabilities=PROXY_CAPABILITIES,
         memory_bytes=128 * _MIB,
         nano_cpus=500_000_000,
     )
@@ -433,11 +438,15 @@ def agent_yml(settings: Settings) -> dict[str, Any]:
 
 
 def longest_silence(rule: Rule) -> int:
-    """Seconds from the beginning of an outage to its first message at the latest, as rendered."""
+    """Seconds from the beginning of an outage to its first message at the latest, as rendered.
+
+    Of a service that nothing else was told about: Alertmanager adds to what it told each PAGE_INTERVAL.
+    """
     units = {"s": 1, "m": 60, "h": 3600}
     held = int(rule.for_[:-1]) * units[rule.for_[-1]]
-    agent = AGENT_DELAY if Exporter.AGENT in rule.needs else 0
-    return PROBE_INTERVAL + agent + EVALUATION + held + PAGE_WAIT
+    probe = PROBE_INTERVAL + PROBE_TIMEOUT
+    seen = max(probe, AGENT_DELAY) if Exporter.AGENT in rule.needs else probe
+    return seen + EVALUATION + held + PAGE_WAIT
 
 
 # --- blackbox exporter ------------------------------------------------------------------------------------

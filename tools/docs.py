@@ -422,7 +422,8 @@ fires stands in the [runbook](runbook.md#when-an-alert-fires).
 **P2** goes to Discord and Slack on {days}, {start} to {end} in {zone}, and again every {notify_repeat};
 one that arises outside waits for the morning, and one that is over by then is not told. Alerts of one
 service come as one message, of {firing} alerts at most and how many there are, and one more says that they
-are over.
+are over; of a P2 that is over outside those hours it does not come, and PagerDuty, where it is the only
+channel, keeps that incident open until somebody resolves it.
 
 An outage silences every other alert of its service; `SiteDown` silences `ApiDown` too, and
 `SocketTasksDown` silences `SocketDown`. An alert that no route knows goes where P1 goes. `Watchdog` is
@@ -431,9 +432,9 @@ sent to `WATCHDOG_URL` every minute: whoever runs that URL pages when it stays o
 _DOWNTIME: Final = """\
 Each check is asked every {interval} s and has {timeout} s to answer, with certificates verified and no
 redirect followed. The *first message* of an outage comes at the latest so long after it began: one probe
-({interval} s), `for`, one evaluation ({evaluation} s), the wait for more of the same service ({wait} s)
-and, for what the agent reports, {agent} s to find the tasks and write to the monitor. Changes are told
-every {again} s.
+with its time-out (or, for what the agent reports, {agent} s to see that tasks are gone and to write it to
+the monitor), one evaluation ({evaluation} s), `for`, and the wait for more of the same service ({wait} s).
+Changes, and more alerts of a service that was already told of, follow every {again} s.
 """
 _VERCEL: Final = """\
 ## Judged by Vercel
@@ -441,14 +442,14 @@ _VERCEL: Final = """\
 Only Vercel sees the real traffic. These are declared where the stack file says `vercelAlerts: true` (it
 needs Observability Plus), and told by Vercel's Slack integration (`vercelSlackChannel`), to
 `VERCEL_ALERTS_WEBHOOK_URL`, and to the team's owners. Names of metrics and filters are documented only;
-Vercel refuses unknown ones.
+Vercel refuses unknown ones. Vercel's messages name the alert, whose part of the runbook stands here.
 """
 _OBJECTIVES: Final = """\
 ## Objectives
 
 Burn rates are those of the SRE workbook, chapter 5: 14.4 times too fast within an hour, 6 times within
-six, once within three days, each confirmed by a short window. Availability counts *bad minutes*: a minute
-is bad after {failed} failed probes in a row, so that a single failed probe never is. One bad minute in an
+six, once within three days, each confirmed by a short window. Availability counts *bad minutes*, from
+the {failed}. failed probe in a row on and by the quarter, so that a single failed probe makes none. One in an
 hour would already be 16.7 times the budget, and less than the two minutes that the policy tolerates:
 {least} are asked for. What an outage alert has told is not told again. Connects are judged from
 {connects} attempts on.
@@ -456,9 +457,10 @@ hour would already be 16.7 times the budget, and less than the two minutes that 
 _SERIES: Final = """\
 ## Series
 
-What the rules may use, and who emits it. *Seen*: a test scrapes the real program. *Documented*: only its
-documentation vouches for the name. Rules whose series nobody emits yet, or whose exporter a stack does
-not have, are not rendered.
+What the rules may use, and who emits it. *Seen*: a test scrapes the real program; that of the socket server
+is the rehearsal's, which keeps [the contract](app-contract.md#metrics) that binds the app. *Documented*:
+only its documentation vouches for the name. Rules whose series nobody emits yet, or whose exporter a stack
+does not have, are not rendered.
 """
 
 
@@ -547,7 +549,7 @@ def _rule_cells(rule: Rule) -> tuple[str, ...]:
 
 
 def _limit(rule: Rule) -> str:
-    found = re.search(r"(==|>=|<|>) \$(threshold|probes)", rule.expr)
+    found = re.search(r"(==|>=|<|>) \$(threshold|probes|replicas)", rule.expr)
     if found is None:
         return rule.unit or "always"
     number = f"{rule.threshold:g}" if found[2] == "threshold" else "all"

@@ -35,9 +35,9 @@ from tests.builders import monitored, production, staging
 BY_NAME = {rule.name: rule for rule in RULES}
 KNOWN = {series.name: series for series in SERIES}
 FUNCTIONS = {
-    "absent", "avg", "avg_over_time", "bool", "by", "clamp_min", "count", "count_over_time", "increase",
-    "last_over_time", "max", "max_over_time", "on", "or", "and", "unless", "quantile_over_time", "rate",
-    "sum", "sum_over_time", "time", "vector", "integration", "check",
+    "absent_over_time", "avg", "avg_over_time", "bool", "by", "clamp_min", "count", "count_over_time",
+    "increase", "last_over_time", "max", "max_over_time", "on", "or", "and", "unless", "quantile_over_time",
+    "rate", "sum", "sum_over_time", "time", "vector", "integration", "check",
 }  # fmt: skip
 
 

@@ -426,6 +426,13 @@ OF_STAGING: dict[str, Mistake] = {
         config(vercelProject={"gitLfs": True}), "vercelProject", "owned by stack `production`",
         "config rm vercelProject",
     ),
+    "the alerts of the project owned twice": (
+        config(vercelAlerts=True, vercelSlackChannel="C01"), "vercelAlerts", "owned by stack `production`",
+        "config rm vercelAlerts",
+    ),
+    "a monitor that forgets within the longest window": (
+        config(monitorRetention="2d"), "monitorRetention", "", "config set monitorRetention",
+    ),
     "the other stack's branch": (
         config(branch="main"), "branch", "in stack `production` too", "config set branch",
     ),
@@ -670,6 +677,20 @@ def test_what_a_monitor_lacks_is_a_warning(change: Change, words: str) -> None:
     assert report.problems == ()
     [warning] = report.warnings
     assert words in warning
+
+
+def test_real_traffic_that_nobody_judges_or_that_nobody_is_told_of_is_a_warning() -> None:
+    file = production(vercelAlerts=False)
+    monitored()(file)
+    [warning] = file.check(staging()).warnings
+    assert "5xx" in warning
+    assert "pulumi config set vercelAlerts true --stack production" in warning
+    file.config.update(vercelAlerts=True, vercelSlackChannel="")
+    file.drop_secret("VERCEL_ALERTS_WEBHOOK_URL")
+    [warning] = file.check(staging()).warnings
+    assert "reaches the team's owners alone" in warning
+    file.config["vercelSlackChannel"] = "C01"
+    assert file.check(staging()).warnings == ()
 
 
 @pytest.mark.parametrize("stack", ["staging", "production"])

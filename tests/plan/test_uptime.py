@@ -8,6 +8,7 @@ import yaml
 
 from plan.alerts import RULES
 from plan.uptime import (
+    PAGE_REPEAT,
     PROBE_INTERVAL,
     PROBE_TIMEOUT,
     SCRAPE_TIMEOUT,
@@ -207,7 +208,7 @@ def test_a_teams_own_authority_is_trusted_by_the_probes_and_the_agent() -> None:
 def test_the_page_of_an_outage_comes_soon_after_the_policys_two_minutes() -> None:
     """Plan §4.2: downtime over 2 minutes. The rest is a probe, an evaluation and a short wait."""
     rest = {rule.name: longest_silence(rule) - 120 for rule in RULES if rule.outage}
-    assert all(seconds <= 40 for seconds in rest.values()), rest
+    assert all(seconds <= 45 for seconds in rest.values()), rest
 
 
 def test_p2_has_somewhere_to_go_whatever_the_channels_are() -> None:
@@ -217,6 +218,16 @@ def test_p2_has_somewhere_to_go_whatever_the_channels_are() -> None:
     file.set_secret("PAGERDUTY_KEY", "0" * 32)
     receivers = {r["name"]: r for r in alertmanager_yml(file.settings())["receivers"]}
     assert "pagerduty_configs" in receivers["notify"]
+
+
+def test_a_page_repeats_and_history_outlives_the_longest_window() -> None:
+    route = alertmanager_yml(full(production()).settings())["route"]
+    assert route["repeat_interval"] == PAGE_REPEAT == "30m"
+    pages = [each for each in route["routes"] if each["receiver"] == "page"]
+    assert pages
+    assert all("repeat_interval" not in each for each in pages)  # it is the route's
+    prometheus = plan(full(production(), monitorRetention="10w")).prometheus
+    assert "--storage.tsdb.retention.time=10w" in prometheus.arguments
 
 
 def test_resolved_messages_are_on_for_every_channel_but_the_watchdog() -> None:

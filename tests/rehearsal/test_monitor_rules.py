@@ -102,7 +102,8 @@ CASES: dict[str, Case] = {
         silent=0.75, fires=1.25, over=2.5,
     ),
     "ProbesSlow": Case(
-        series={'probe_duration_seconds{job="probe",check="api"}': Gauge(good=0.2, bad=3.1, limit=3)},
+        series={'probe_duration_seconds{job="probe",check="api"}': Gauge(good=0.2, bad=3.1, limit=3),
+                'probe_success{job="probe",check="api"}': always(1)},
         silent=5, fires=8, over=16,
     ),
     "CertificateExpiry": Case(
@@ -178,8 +179,14 @@ CASES: dict[str, Case] = {
         series={WEB: always(1), API: Gauge(good=1, bad="stale", limit=1), SOCKET: always(1)},
         silent=4.75, fires=5.25, over=0.5,
     ),
-    "AgentSilent": Case(series={'up{job="agent"}': Gauge(good=1, bad="stale", limit=1)},
-                        silent=4.75, fires=5.25, over=0.5),
+    # Whoever dies while it writes from afar leaves no mark.
+    "AgentSilent": Case(series={'up{job="agent"}': Gauge(good=1, bad="_", limit=1)},
+                        silent=5.5, fires=6.25, over=0.5),
+    "SocketTasksMissing": Case(
+        series={f"up{{{TASKS[0]}}}": always(1), f"up{{{TASKS[1]}}}": Gauge(good=1, bad="stale", limit=1),
+                'up{job="agent"}': always(1)},
+        silent=9.5, fires=10.5, over=0.5,
+    ),
     "ChannelFails": Case(
         series={'alertmanager_notifications_failed_total{job="alertmanager",integration="slack"}':
                 Counter(good=0, bad=1, limit=0),
@@ -289,8 +296,21 @@ def test_tasks_that_are_gone_are_down_and_an_agent_that_is_gone_says_nothing_of_
     rules = ["SocketTasksDown", "AgentSilent"]
     scaled: Series = {f"up{{{TASKS[0]}}}": gone, 'up{job="agent"}': [1] * 100}
     assert promtool.judge(scaled, [Check(12, {"SocketTasksDown": 1})], only=rules) == ""
-    silent: Series = {f"up{{{TASKS[0]}}}": gone, 'up{job="agent"}': gone}
-    assert promtool.judge(silent, [Check(12, {}), Check(16, {"AgentSilent": 1})], only=rules) == ""
+    unsaid: Series = dict.fromkeys((f"up{{{TASKS[0]}}}", 'up{job="agent"}'), [1.0] * 40 + ["_"] * 60)
+    assert promtool.judge(unsaid, [Check(12, {}), Check(17, {"AgentSilent": 1})], only=rules) == ""
+
+
+def test_metrics_that_cannot_be_read_are_no_outage_while_the_server_answers(promtool: Promtool) -> None:
+    unread: Series = {
+        **{f"up{{{task}}}": [1.0] * 40 + [0.0] * 80 for task in TASKS},
+        'up{job="agent"}': [1] * 120, SOCKET: [1] * 120,
+    }  # fmt: skip
+    rules = ["SocketTasksDown", "SocketTasksMissing", "SocketDown"]
+    checks = [Check(12, {}), Check(25, {"SocketTasksMissing": 1})]
+    assert promtool.judge(unread, checks, only=rules) == ""
+    down: Series = {**unread, SOCKET: [1.0] * 40 + [0.0] * 80}
+    checks = [Check(11.5, {"SocketTasksDown": 1}), Check(13, {"SocketTasksDown": 1, "SocketDown": 1})]
+    assert promtool.judge(down, checks, only=rules) == ""
 
 
 # --- noise, and the error budget ---------------------------------------------------------------------------
@@ -307,8 +327,15 @@ def probed(*outages: tuple[float, float], minutes: int = MINUTES_OF_A_TEST) -> V
 
 
 def all_probes(values: Values) -> dict[str, Values]:
-    return {WEB: values, API: values, SOCKET: values, 'up{job="agent"}': [1] * (MINUTES_OF_A_TEST * 4),
-            f"up{{{TASKS[0]}}}": [1] * (MINUTES_OF_A_TEST * 4)}  # fmt: skip
+    """Each probe with its duration, the time-out where it fails, and two tasks that are well."""
+    probes = (WEB, API, SOCKET)
+    slow: Values = [0.2 if value == 1 else 8.0 for value in values]
+    well: Values = [1] * (MINUTES_OF_A_TEST * 4)
+    return {
+        **dict.fromkeys(probes, values),
+        **{each.replace("probe_success", "probe_duration_seconds"): slow for each in probes},
+        **{f"up{{{labels}}}": well for labels in ('job="agent"', *TASKS)},
+    }
 
 
 def test_one_failed_probe_a_minute_pages_by_no_rule(promtool: Promtool) -> None:
@@ -339,9 +366,11 @@ def test_short_outages_that_come_again_page_through_the_budget(promtool: Promtoo
     """Each too short for the outage alert. The second within an hour is past 14.4 times the budget."""
     once = [Check(minute, {}) for minute in (102, 104, 110, 160)]
     assert promtool.judge({WEB: probed((100, 101.25))}, once, every=60, only=["SiteDown", *BURNING]) == ""
-    again = [Check(128, {}), Check(134, {"AvailabilityFast": 1}), Check(150, {})]
-    flapping = probed((100, 101.25), (130, 131.25))
-    assert promtool.judge({WEB: flapping}, again, every=60, only=["SiteDown", *BURNING]) == ""
+    again = [Check(128, {}), Check(135.5, {"AvailabilityFast": 1}), Check(150, {})]
+    for second in (0, 0.25, 0.5, 0.75):  # of the minute at which it begins
+        flapping = probed(*((start + second, start + second + 1.25) for start in (100, 130)))
+        judged = promtool.judge({WEB: flapping}, again, every=60, only=["SiteDown", *BURNING])
+        assert judged == "", second
 
 
 def test_the_slow_window_sees_what_the_fast_one_forgets(promtool: Promtool) -> None:
