@@ -33,10 +33,11 @@ ONE_BY_ONE: Final = (
     "test_two_stacks_on_one_host.py",
     "test_interrupted_rollouts.py",
     "test_host_access.py",
-    "test_scenes.py",
     "test_uptime_alerts.py",
 )
 """Files with long tests on Docker engines: two rollouts under load would starve each other's tasks."""
+EARLY: Final = ("test_scenes.py", "test_killed_verbs.py")
+"""Other files that would be waited for at the end."""
 
 
 @pytest.fixture(scope="session")
@@ -161,8 +162,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those of `ONE_BY_ONE` first, in its order: they take longest."""
-    order = {name: place for place, name in enumerate(ONE_BY_ONE)}
+    """Those of `ONE_BY_ONE` first, in its order, then those of `EARLY`: they take longest."""
+    order = {name: place for place, name in enumerate((*ONE_BY_ONE, *EARLY))}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rehearsal import docker_hosts, home
+from rehearsal import docker_hosts, home, outside
 from rehearsal.docker_engine import images, processes
 from rehearsal.docker_engine.images import ImageRef
 from rehearsal.standin.account import Account
@@ -188,6 +188,8 @@ class RehearsalHome:
         return RehearsalHome(home.copy(self.home, folder))
 
     def close(self) -> None:
+        outside.stop(self.folder)  # a whole rehearsal starts it,
+        docker_hosts.stop(self.folder)  # and them
         for account in self._accounts.values():
             account.close()
 
@@ -223,7 +225,3 @@ class DockerHome(RehearsalHome):
     def comes_to_serve(self, stack: str, release: str) -> bool:
         """Wait until a release answers: old and new ones take turns for a moment."""
         return processes.wait_until(lambda: self.serves(stack) == release, TIMEOUT)
-
-    def close(self) -> None:
-        docker_hosts.stop(self.folder)
-        super().close()
