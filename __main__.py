@@ -40,12 +40,14 @@ web = WebApp(WEB, WebAppArgs(plan=web_plan(stack)), pulumi.ResourceOptions(provi
 gate = DeploymentGate(
     GATE, DeploymentGateArgs(plan=gate_plan(stack)), pulumi.ResourceOptions(providers=[on_github])
 )
+watch = rollout_hooks.of_server(stack)
 socket = SocketServer(
     SOCKET,
     SocketServerArgs(
         plan=socket_plan(stack),
         edge_config=web.edge_config,
-        hooks=rollout_hooks.of_server(stack),
+        hooks=watch.hooks,
+        settled=watch.settled,
         proxy_hooks=rollout_hooks.of_proxy(stack),
     ),
     pulumi.ResourceOptions(providers=on_socket_host),

@@ -5,6 +5,7 @@ certificates. A release that does not become healthy never takes traffic: Swarm 
 and the update of the service fails.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pulumi
@@ -13,8 +14,11 @@ import pulumi_docker as docker
 from components.swarm import LOGS, RESTART, container_labels, encoded, labels, port
 from plan.socket import (
     PORT,
+    PROXY_CAPABILITIES,
     PROXY_HTTP_PORT,
     PROXY_HTTPS_PORT,
+    PROXY_MEMORY,
+    PROXY_NANO_CPUS,
     PROXY_STOP_GRACE,
     STOP_GRACE,
     SocketPlan,
@@ -26,11 +30,13 @@ class SocketServerArgs:
     """`plan`: what to declare, or None for nothing yet. `edge_config`: value of EDGE_CONFIG (secret).
 
     `hooks` and `proxy_hooks`: called by the engine when the service of the server, or of the proxy, changes.
+    `settled`: called with the server's service's name in every `up`, once nothing is left to do to it.
     """
 
     plan: SocketPlan | None
     edge_config: pulumi.Input[str]
     hooks: pulumi.ResourceHookBinding | None = None
+    settled: Callable[[str], pulumi.Input[None]] | None = None
     proxy_hooks: pulumi.ResourceHookBinding | None = None
 
 
@@ -56,6 +62,8 @@ class SocketServer(pulumi.ComponentResource):
         )
         self.network_id = network.id
         server = self._server(plan, network, args, marks)
+        if args.settled:
+            server.name.apply(args.settled)
         self._proxy(plan, network, args.proxy_hooks, marks, depends_on=server)
         return server
 
@@ -66,18 +74,20 @@ class SocketServer(pulumi.ComponentResource):
         args: SocketServerArgs,
         marks: dict[str, str],
     ) -> docker.Service:
+        # The value's HMAC is part of the names: a new one is made, mounted, and the old one removed.
         secrets = [
-            docker.Secret(
-                # The value's HMAC is part of both names: a new one is made, mounted, and the old one removed.
-                f"{self._name}-secret-{file.name}",
-                name=file.name,
-                data=pulumi.Output.secret(encoded(file.value)),
-                opts=pulumi.ResourceOptions(parent=self),
-            )
+            self._secret(f"{self._name}-secret-{file.name}", file.key, file.name, file.value)
             for file in plan.file_secrets
         ]
         values: dict[str, pulumi.Input[str]] = {k: pulumi.Output.secret(v) for k, v in plan.secrets.items()}
-        if plan.edge_config:
+        if plan.edge_config_file:
+            file = pulumi.Output.from_input(args.edge_config).apply(plan.edge_config_file)
+            # As the others' its name tells nothing of the value (plan.variables.fingerprint).
+            physical = pulumi.Output.unsecret(file.apply(lambda made: made.name))
+            secrets.append(
+                self._secret(f"{self._name}-secret-edge-config", "EDGE_CONFIG", physical, args.edge_config)
+            )
+        elif plan.edge_config:
             values["EDGE_CONFIG"] = args.edge_config
         health, rollout = plan.health, plan.rollout
         probe = (
@@ -93,15 +103,7 @@ class SocketServer(pulumi.ComponentResource):
                 "container_spec": {
                     "image": plan.image,
                     "env": {**plan.environment, **values},
-                    "secrets": [
-                        {
-                            "secret_id": made.id,
-                            "secret_name": file.name,
-                            "file_name": f"/run/secrets/{file.key}",
-                        }
-                        for made, file in zip(secrets, plan.file_secrets, strict=True)
-                    ]
-                    or None,
+                    "secrets": secrets or None,
                     "healthcheck": {
                         "tests": ["CMD", "node", "-e", probe],
                         "interval": health.interval,
@@ -119,7 +121,6 @@ class SocketServer(pulumi.ComponentResource):
                     "labels": container_labels(marks),
                 },
                 "networks_advanceds": [{"id": network.id}],
-                "placement": {"prefs": ["spread=node.id"]},
                 "resources": {
                     "limits": {"memory_bytes": plan.memory_bytes, "nano_cpus": plan.nano_cpus},
                     "reservation": {"memory_bytes": plan.memory_bytes // 2, "nano_cpus": plan.nano_cpus // 4},
@@ -151,6 +152,15 @@ class SocketServer(pulumi.ComponentResource):
                 hooks=args.hooks,
             ),
         )
+
+    def _secret(
+        self, logical: str, key: str, name: pulumi.Input[str], value: pulumi.Input[str]
+    ) -> docker.ServiceTaskSpecContainerSpecSecretArgsDict:
+        """A Swarm secret, mounted as the file of a key."""
+        text: pulumi.Output[str] = pulumi.Output.from_input(value).apply(encoded)
+        data: pulumi.Output[str] = pulumi.Output.secret(text)
+        made = docker.Secret(logical, name=name, data=data, opts=pulumi.ResourceOptions(parent=self))
+        return {"secret_id": made.id, "secret_name": made.name, "file_name": f"/run/secrets/{key}"}
 
     def _proxy(
         self,
@@ -193,12 +203,20 @@ class SocketServer(pulumi.ComponentResource):
                     ],
                     "read_only": True,
                     "cap_drops": ["ALL"],
+                    "cap_adds": list(PROXY_CAPABILITIES),
                     "init": True,
                     "stop_grace_period": PROXY_STOP_GRACE,
                 },
                 "networks_advanceds": [{"id": network.id}],
                 # Where the domain points and the certificates lie: on the manager that the stack file names.
                 "placement": {"constraints": ["node.role==manager"]},
+                "resources": {
+                    "limits": {"memory_bytes": PROXY_MEMORY, "nano_cpus": PROXY_NANO_CPUS},
+                    "reservation": {
+                        "memory_bytes": PROXY_MEMORY // 8,
+                        "nano_cpus": PROXY_NANO_CPUS // 10,
+                    },
+                },
                 "restart_policy": RESTART,
                 "log_driver": LOGS,
             },

@@ -93,6 +93,7 @@ def declare(
                 "labels": container_labels(marks),
                 "read_only": True,
                 "cap_drops": ["ALL"],
+                "cap_adds": list(service.capabilities) or None,
                 "init": True,
                 "stop_grace_period": "30s",
             },

@@ -477,8 +477,8 @@ def _docker_host(settings: Settings, key: str, host: Host) -> Iterator[Check]:
     if not manager or plan is None or key != "socketHost":
         return
     mine = f"{prefix(settings.stack)}-"
-    # One task more than the replicas while a rollout starts the new one first; half of the limit is reserved.
-    needed = (plan.replicas + 1) * plan.memory_bytes // 2
+    # More tasks than the replicas while a rollout starts new ones first; half of the limit is reserved.
+    needed = (plan.replicas + plan.rollout.parallelism) * plan.memory_bytes // 2
     left = host.unreserved_memory(but=mine)
     yield Check(
         what=f"{key} has {needed >> 20} MiB left to reserve for a rollout",

@@ -308,14 +308,16 @@ class Host:
         """Why this image cannot be had, in the registry's words; "" where it can, or where nobody can tell.
 
         What has run in the service exists: a rollback must not depend on the registry. Otherwise the
-        registry is asked by the engine, from where it would pull: tag and digest must both be there.
+        registry is asked by the engine, from where it would pull: tag and digest must both be there, and be
+        one image.
         """
         if any(_image(task["Spec"]) == image and _had_container(task) for task in self._tasks(name)):
             return ""
         auth = self._auth(image)
-        for part in (f"{image.name}:{image.tag}", f"{image.name}@{image.digest}"):
+        tagged = f"{image.name}:{image.tag}"
+        for part in (f"{image.name}@{image.digest}", tagged):
             try:
-                self._engine.distribution(part, auth)
+                found = self._engine.distribution(part, auth)["Descriptor"]["digest"]
             except Exception as error:
                 explained = docker_client.explain(error, self.access.address)
                 if explained is None:
@@ -323,7 +325,7 @@ class Host:
                 status, _, message = explained
                 refused = status in (401, 403, 404) or DENIED.search(message)
                 return f"{part}: {message}" if refused else ""
-        return ""
+        return "" if found == image.digest else f"{tagged} is {found}, not {image.digest}"
 
     def pull(self, image: Image) -> None:
         """Have an image on this host, as a service here would pull it; nothing to do where it is."""

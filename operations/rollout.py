@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import pulumi
+
 from operations import hosts
 from operations.hosts import Host, Image, Running
 from operations.workspace import OperationError
@@ -16,6 +18,7 @@ from plan.settings import Settings
 from plan.socket import proxy_name, service_name
 
 _MEND: Final = "Mend it in the stack file and run `pulumi up` again; nothing else is needed."
+_AGAIN: Final = "Mend it in the stack file, or try the same again: pulumi up --refresh"
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,30 @@ class Rollout:
             return  # the update itself meets the same host, and says so
         if reason:
             denied = hosts.DENIED.search(reason)
-            what = "may not be pulled with registryUser and REGISTRY_PASSWORD" if denied else "does not exist"
+            what = (
+                "may not be pulled with registryUser and REGISTRY_PASSWORD"
+                if denied
+                else "does not exist as stated"
+            )
             raise OperationError(
                 f"{wanted.called} {what}: {reason}. The service was not touched; {serving(running)}. {_MEND}"
             )
+
+    def refuse_taken_back(self) -> None:
+        """Raise RunError where Swarm has taken the release back, which the state may not know."""
+        wanted = self._server
+        try:
+            with hosts.connected(self._access) as host:
+                running = host.service(wanted.service)
+                if running is None or not running.update.startswith("rollback"):
+                    return
+                reasons = host.reasons(wanted.service, wanted.image)
+        except OperationError:
+            return  # nothing of it is to be changed, and `drift` says that its host does not answer
+        if running.image == wanted.image:
+            pulumi.log.warn(f"Swarm took the last change of {wanted.called}'s settings back. {_AGAIN}")
+        else:
+            raise pulumi.RunError(failure(wanted, running, reasons, _AGAIN))
 
     def pull_proxy(self) -> None:
         """Have the proxy's image on its host before the old one ends, and refuse one that cannot be had."""
@@ -109,12 +132,12 @@ def _failure(host: Host, wanted: Wanted, running: Running | None) -> str:
     return failure(wanted, running, host.reasons(wanted.service, wanted.image))
 
 
-def failure(wanted: Wanted, running: Running | None, reasons: Sequence[str]) -> str:
+def failure(wanted: Wanted, running: Running | None, reasons: Sequence[str], mend: str = _MEND) -> str:
     """The sentences for a failed rollout of `wanted`, given what runs now."""
     back = running is not None and running.image == wanted.image and running.update.startswith("rollback")
     what = f"the new settings of {wanted.called}" if back else wanted.called
     why = f" ({'; '.join(reasons)})" if reasons else ""
-    return f"{what} failed{why}; {serving(running)}. {_MEND}"
+    return f"{what} failed{why}; {serving(running)}. {mend}"
 
 
 def serving(running: Running | None) -> str:

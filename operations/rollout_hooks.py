@@ -5,7 +5,8 @@ failed. A preview calls none, needs no Docker, and does not even load what asks 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import pulumi
@@ -18,11 +19,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def of_server(settings: Settings) -> pulumi.ResourceHookBinding | None:
-    """For the server's service; None while no release is named. Messages show the names of the hooks."""
+@dataclass(frozen=True)
+class Watch:
+    """`hooks` to bind to a service, and what to call with its name once it is done with.
+
+    `settled`, None in a preview, is for an `up` that changes nothing: the engine takes an update whose
+    after-hook failed for done, so the next `up` would be green while N-1 serves. It raises RunError then.
+    """
+
+    hooks: pulumi.ResourceHookBinding | None = None
+    settled: Callable[[str], Awaitable[None]] | None = None
+
+
+def of_server(settings: Settings) -> Watch:
+    """For the server's service; nothing while no release is named. Messages show the names of the hooks."""
+    touched = asyncio.Event()
 
     async def exists(_: pulumi.ResourceHookArgs) -> None:
+        touched.set()
         await _ask(settings, lambda rollout: rollout.refuse_unknown())
+
+    async def settled(_: str) -> None:
+        if not touched.is_set():  # else its own hooks have told
+            await _ask(settings, lambda rollout: rollout.refuse_taken_back())
 
     async def watched(_: pulumi.ResourceHookArgs) -> None:
         if advice := await _ask(settings, lambda rollout: rollout.await_server()):
@@ -33,14 +52,15 @@ def of_server(settings: Settings) -> pulumi.ResourceHookBinding | None:
         return False  # a second attempt would meet the same image
 
     if not settings.socket_release:
-        return None
+        return Watch()
     existing = pulumi.ResourceHook("the release exists", exists)
-    return pulumi.ResourceHookBinding(
+    hooks = pulumi.ResourceHookBinding(
         before_create=[existing],
         before_update=[existing],
         after_update=[pulumi.ResourceHook("the release stays healthy", watched)],
         on_error=[pulumi.ErrorHook("which release serves", failed)],
     )
+    return Watch(hooks, None if pulumi.runtime.is_dry_run() else settled)
 
 
 def of_proxy(settings: Settings) -> pulumi.ResourceHookBinding | None:

@@ -5,7 +5,9 @@ number of the rollout stands here. Durations are written as Docker returns them,
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from plan.hosts import login_label
@@ -21,6 +23,11 @@ PROXY_HTTP_PORT, PROXY_HTTPS_PORT = (
 
 DRAIN_SECONDS: Final = 20  # the server stops taking connections and lets clients move (docs/app-contract.md)
 STOP_GRACE: Final = "30s"  # longer than the drain, or Docker kills it half-way
+# Caddy's official image gives its program this one: it may bind low ports, and cannot be started where the
+# capability is dropped ("operation not permitted").
+PROXY_CAPABILITIES: Final = ("CAP_NET_BIND_SERVICE",)
+PROXY_MEMORY: Final = 512 * 1024 * 1024  # bytes; 5,000 players' connections take about half
+PROXY_NANO_CPUS: Final = 1_000_000_000
 PROXY_STOP_GRACE: Final = "5s"  # while the old proxy ends nobody gets in: no task of its own to finish
 
 
@@ -56,14 +63,15 @@ class HealthGate:
 
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
-    """One task at a time, the new one first; back to N-1 when it fails within the monitor window.
+    """A quarter of the tasks at a time, new ones first; back to N-1 when one fails in its monitor window.
 
     The next task waits until the one before has outlived its window: a release that is healthy and then dies
     would otherwise have replaced every task by then, and nothing serves until N-1 has started again (with a
-    delay of 1 s, 213 of 5,469 probes were lost; measured, two tasks).
+    delay of 1 s, 213 of 5,469 probes were lost; measured, two tasks). So a rollout has seven steps at most,
+    and `converge_timeout` holds them all.
     """
 
-    parallelism: int = 1
+    parallelism: int
     delay: str = "15s"
     monitor: str = "15s"
     rollback_delay: str = "1s"
@@ -101,7 +109,8 @@ class SocketPlan:
     nano_cpus: int
     environment: dict[str, str]  # values in the clear that are no secret
     secrets: dict[str, str]  # values that must be marked secret
-    edge_config: bool  # True: EDGE_CONFIG is made by a resource and joins `secrets`
+    edge_config: bool  # True: EDGE_CONFIG is made by a resource and joins `secrets`,
+    edge_config_file: Callable[[str], FileSecret] | None  # or becomes this file, given its value
     file_secrets: tuple[FileSecret, ...]
     caddyfile: str
     caddyfile_name: str
@@ -122,6 +131,8 @@ def socket_plan(settings: Settings) -> SocketPlan | None:
     if settings.socket_file_secrets:
         files = tuple(_file_secret(settings, key, value) for key, value in sorted(secrets.items()))
         secrets = {}
+    edge_config = any(a.row.key == "EDGE_CONFIG" for a in found)
+    edge_file = partial(_file_secret, settings, "EDGE_CONFIG") if settings.socket_file_secrets else None
     caddyfile = render_caddyfile(settings)
     return SocketPlan(
         stack=settings.stack,
@@ -136,22 +147,23 @@ def socket_plan(settings: Settings) -> SocketPlan | None:
         replicas=settings.socket_replicas,
         memory_bytes=settings.socket_memory_mib * 1024 * 1024,
         nano_cpus=settings.socket_milli_cpus * 1_000_000,
-        environment=_environment(found, files),
+        environment=_environment(found, [*(f.key for f in files), *(["EDGE_CONFIG"] if edge_file else [])]),
         secrets=secrets,
-        edge_config=any(a.row.key == "EDGE_CONFIG" for a in found),
+        edge_config=edge_config,
+        edge_config_file=edge_file if edge_config else None,
         file_secrets=files,
         caddyfile=caddyfile,
         caddyfile_name=f"{names}-caddyfile-{hashlib.sha256(caddyfile.encode()).hexdigest()[:12]}",
         http_port=settings.socket_http_port,
         https_port=settings.socket_https_port,
         health=HealthGate(),
-        rollout=Rollout(),
+        rollout=Rollout(parallelism=max(1, settings.socket_replicas // 4)),
     )
 
 
-def _environment(found: list[Assignment], files: tuple[FileSecret, ...]) -> dict[str, str]:
+def _environment(found: list[Assignment], files: list[str]) -> dict[str, str]:
     plain = {a.row.key: a.value for a in found if not a.secret and a.value is not None}
-    mounted = {f"{file.key}_FILE": f"/run/secrets/{file.key}" for file in files}
+    mounted = {f"{key}_FILE": f"/run/secrets/{key}" for key in files}
     own = {"NODE_ENV": "production", "PORT": str(PORT), "DRAIN_SECONDS": str(DRAIN_SECONDS)}
     return {**plain, **mounted, **own}
 

@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Final
 
 import docker  # type: ignore[import-untyped]
@@ -40,6 +41,8 @@ _ZONES: Final = ("Asia/Seoul", "UTC")
 _ASSET: Final = (
     r'"/static/([^"]+)": &vfsgen[^{]*\{[^}]*?\t(compressedContent|content):\s*\[\]byte\("([^"]*)"\)'
 )
+_NET_BIND_SERVICE: Final = "\1\0\0\2\0\4" + 14 * "\0"
+"""The file capability as `security.capability` holds it: version 2, effective; permitted, bit 10."""
 _PATIENCE: Final = 600  # seconds without an answer of the engine
 _USERS: Final = b"root:x:0:0:root:/root:/sbin/nologin\nnode:x:1000:1000:node:/home/node:/sbin/nologin\n"
 _GROUPS: Final = b"root:x:0:\nnode:x:1000:\n"
@@ -82,11 +85,14 @@ def socket_server(
 
 
 def caddy(registry: Registry, progress: Progress = lambda _: None) -> ImageRef:
-    """Debian's Caddy. It has `wget` for health checks, as the official image has."""
+    """Debian's Caddy. As in the official image it has `wget`, for health checks, and may bind low ports."""
     program = packages.program("caddy", "caddy", progress)
     root = _linked(program, "usr/bin/caddy") | _busybox("usr/bin/wget", progress)
     root |= {"tmp": None, "config": None, "data": None, "srv": None}
-    return _of_package(registry, "caddy", program, root, progress)
+    with io.BytesIO() as archive:  # COPY would drop the capability, an unpacked archive keeps it
+        _archive({"usr/bin/caddy": root.pop("usr/bin/caddy")}, archive, _NET_BIND_SERVICE)
+        capable = {"capable.tar": archive.getvalue()}
+    return _of_package(registry, "caddy", program, root, progress, beside=capable)
 
 
 def prometheus(registry: Registry, progress: Progress = lambda _: None) -> ImageRef:
@@ -169,12 +175,23 @@ def _context(name: str, root: Files) -> dict[str, "Path | bytes | None"]:
     return files | {f"root/{path}": content for path, content in root.items()}
 
 
-def _of_package(registry: Registry, name: str, program: Path, root: Files, progress: Progress) -> ImageRef:
-    """Build and push an image of a program, tagged by the version that the program says it has."""
+def _of_package(
+    registry: Registry,
+    name: str,
+    program: Path,
+    root: Files,
+    progress: Progress,
+    *,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
+) -> ImageRef:
+    """Build and push an image of a program, tagged by the version that the program says it has.
+
+    `beside`: what else its Dockerfile names.
+    """
     flag = "version" if name == "caddy" else "--version"
     environment = packages.environment(_package(program))
     version = re.search(r"\d+\.\d+\.\d+", _output([program, flag], env=environment))
-    target, files = f"{name}:{version[0] if version else 'unknown'}", _context(name, root)
+    target, files = f"{name}:{version[0] if version else 'unknown'}", {**_context(name, root), **beside}
     found = _found(registry, target, _digest(files, {}))
     if found:
         return found
@@ -381,8 +398,8 @@ def _file_digest(path: Path, _changed: int, _size: int) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _archive(files: Files, target: IO[bytes]) -> None:
-    """The build context as tar: the same files make the same bytes, whenever and by whomever."""
+def _archive(files: Files, target: IO[bytes], capability: str = "") -> None:
+    """Files as tar: the same make the same bytes, whenever and by whomever."""
     with tarfile.open(fileobj=target, mode="w") as archive:
         for path, content in sorted(files.items()):
             entry = tarfile.TarInfo(path)
@@ -391,6 +408,8 @@ def _archive(files: Files, target: IO[bytes]) -> None:
                 archive.addfile(entry)
             elif isinstance(content, Path):
                 entry.mode, entry.size = _mode(content), content.stat().st_size
+                if capability:
+                    entry.pax_headers = {"SCHILY.xattr.security.capability": capability}
                 with content.open("rb") as file:
                     archive.addfile(entry, file)
             else:

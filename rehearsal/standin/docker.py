@@ -60,8 +60,8 @@ RULES: Final[dict[str, str]] = {
     "service_without_converge_returns_at_once": "service.go: detached by default",
     "service_create_waits_for_every_replica": "service_funcs.go CreateRefreshFunc",
     "service_failed_create_is_removed": "service_funcs.go Create: deleted if not converged",
-    "service_update_waits_for_swarm": "service_funcs.go UpdateRefreshFunc; the rehearsal "
-    "also waits for the monitor window, in which the plugin may already call it completed",
+    "service_update_waits_until_every_slot_runs": "service_funcs.go UpdateRefreshFunc, "
+    "replicatedConsoleLogUpdater: an old task counts, and so does one within its monitor window",
     "service_bad_release_is_rolled_back": "FACTS Docker: fails with `service rollback completed`, N-1 serves",
     "service_failed_update_is_kept": "FACTS Docker: the state holds the failed inputs, the next up updates",
     "service_paused_update_fails": "service_funcs.go: service update paused",

@@ -38,7 +38,14 @@ def test_a_task_is_limited_read_only_and_without_capabilities() -> None:
     assert spec["containerSpec"]["capDrops"] == ["ALL"]
     assert spec["resources"]["limits"] == {"memoryBytes": 512 * 1024 * 1024, "nanoCpus": 1_000_000_000}
     assert spec["logDriver"]["options"]["max-size"]
-    assert spec["placement"]["prefs"] == ["spread=node.id"]
+
+
+def test_the_proxy_is_limited_and_has_only_what_its_program_cannot_be_started_without() -> None:
+    spec = declared().named("socket-proxy").inputs["taskSpec"]
+    assert spec["containerSpec"]["readOnly"] is True
+    assert spec["containerSpec"]["capDrops"] == ["ALL"]
+    assert spec["containerSpec"]["capAdds"] == ["CAP_NET_BIND_SERVICE"]
+    assert spec["resources"]["limits"] == {"memoryBytes": 512 * 1024 * 1024, "nanoCpus": 1_000_000_000}
 
 
 def test_credentials_of_the_registry_show_as_a_label_of_the_service_alone() -> None:
@@ -70,10 +77,13 @@ def test_file_secrets_are_mounted_and_absent_from_the_environment() -> None:
     recorded = declared(socketFileSecrets=True)
     container = recorded.named("socket-service").inputs["taskSpec"]["containerSpec"]
     assert {s["fileName"] for s in container["secrets"]} == {
-        f"/run/secrets/{key}" for key in ("SUPABASE_SERVICE_ROLE_KEY", "BATTLE_PASSWORD_PEPPER", "SENTRY_DSN")
+        f"/run/secrets/{key}"
+        for key in ("SUPABASE_SERVICE_ROLE_KEY", "BATTLE_PASSWORD_PEPPER", "SENTRY_DSN", "EDGE_CONFIG")
     }
-    assert "BATTLE_PASSWORD_PEPPER" not in container["env"]
-    assert all("data" in secret.secrets for secret in recorded.of("Secret"))
+    assert not {"BATTLE_PASSWORD_PEPPER", "EDGE_CONFIG"} & container["env"].keys()
+    for secret in recorded.of("Secret"):
+        assert "data" in secret.secrets
+        assert "name" not in secret.secrets
 
 
 def test_the_proxy_alone_publishes_ports_and_those_of_its_stack() -> None:

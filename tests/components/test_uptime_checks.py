@@ -64,11 +64,15 @@ def test_the_monitor_stands_on_its_own_host_and_the_agent_beside_the_socket_serv
     assert agent.of("Network") == []
 
 
-def test_every_task_is_limited_read_only_and_without_capabilities(uptime: Recorded, agent: Recorded) -> None:
+def test_every_task_is_limited_read_only_and_has_no_capability_but_what_starts_caddy(
+    uptime: Recorded, agent: Recorded
+) -> None:
     for service in [*uptime.of("Service"), *agent.of("Service")]:
         spec = service.inputs["taskSpec"]
         assert spec["containerSpec"]["readOnly"] is True, service.name
         assert spec["containerSpec"]["capDrops"] == ["ALL"], service.name
+        needed = ["CAP_NET_BIND_SERVICE"] if service.name == "uptime-proxy" else None
+        assert spec["containerSpec"].get("capAdds") == needed, service.name
         assert spec["resources"]["limits"]["memoryBytes"] >= 128 * 1024 * 1024, service.name
         assert spec["resources"]["limits"]["nanoCpus"], service.name
         assert spec["logDriver"]["options"]["max-size"], service.name

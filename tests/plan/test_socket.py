@@ -1,5 +1,6 @@
 """The socket server's plan: nothing without a release, the environment off the matrix, the proxy's text."""
 
+import math
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from plan.socket import DRAIN_SECONDS, PROXY_STOP_GRACE, STOP_GRACE, SocketPlan, socket_plan
 from tests.builders import StackFile, production, staging
 
+CONVERGE = 300
 SHA, DIGEST = "a" * 40, "sha256:" + "b" * 64
 
 
@@ -19,6 +21,10 @@ def plan(make: Any = staging, **changes: Any) -> SocketPlan:
     found = socket_plan(with_release(make, **changes).settings())
     assert found is not None
     return found
+
+
+def seconds(duration: str) -> float:
+    return float(duration.removesuffix("s"))
 
 
 def test_without_a_release_nothing_is_declared() -> None:
@@ -53,6 +59,12 @@ def test_file_secrets_leave_no_secret_in_the_environment_and_are_named_by_their_
         assert file.name.startswith("paintshare-staging-")
         assert file.value not in file.name
     assert len({file.name for file in found.file_secrets}) == len(found.file_secrets)
+    assert found.edge_config_file
+    made = found.edge_config_file("https://edge-config.example/ecfg_1?token=one")
+    assert made.name.startswith("paintshare-staging-edge-config-")
+    assert made.name != found.edge_config_file("https://edge-config.example/ecfg_1?token=two").name
+    assert "one" not in made.name
+    assert found.environment["EDGE_CONFIG_FILE"] == "/run/secrets/EDGE_CONFIG"
 
 
 def test_a_task_is_given_longer_to_stop_than_it_drains() -> None:
@@ -111,7 +123,16 @@ def test_a_slow_health_check_ends_no_task_within_ten_seconds() -> None:
 def test_the_next_task_waits_until_the_one_before_has_outlived_its_window() -> None:
     rollout = plan().rollout
     assert rollout.parallelism == 1
-    assert float(rollout.delay.removesuffix("s")) >= float(rollout.monitor.removesuffix("s"))
+    assert seconds(rollout.delay) >= seconds(rollout.monitor)
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 7, 11, 100])
+def test_a_rollout_of_any_size_fits_its_timeout_and_keeps_three_quarters_of_the_tasks(replicas: int) -> None:
+    found = plan(socketReplicas=replicas)
+    steps = math.ceil(replicas / found.rollout.parallelism)
+    assert steps * (seconds(found.health.start_period) + seconds(found.rollout.delay)) < CONVERGE
+    assert found.rollout.converge_timeout == f"{CONVERGE // 60}m0s"
+    assert found.rollout.parallelism <= max(1, replicas / 4)
 
 
 def test_the_proxy_leaves_its_port_at_once() -> None:

@@ -425,9 +425,9 @@ HAZARDS: Final[dict[str, str]] = {
     "context-wins": "test_an_environment_that_would_win_over_the_stack_file_is_refused",
     "login-change-replaces": "test_credentials_of_the_registry_show_as_a_label_of_the_service_alone",
     "login-kept-by-swarm": "test_a_rotated_password_reaches_the_swarm_without_restarting_a_task",
-    "update-called-completed": (
-        "test_a_service_is_seen_as_it_runs_through_a_good_rollout_and_one_that_is_rolled_back"
-    ),
+    "update-called-completed": "test_a_release_that_dies_once_healthy_loses_no_probe_and_no_room",
+    "failed-hook-is-done": "test_a_release_that_dies_once_healthy_loses_no_probe_and_no_room",
+    "file-capability-dropped": ("test_caddys_program_cannot_be_started_without_the_capability_of_its_file"),
     "state-after-rollback": (
         "test_a_service_is_seen_as_it_runs_through_a_good_rollout_and_one_that_is_rolled_back"
     ),

@@ -60,12 +60,12 @@ def _updating(home: DockerHome, release: str) -> Iterator[subprocess.Popen[str]]
                 image = found["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
                 return release in image and found.get("UpdateStatus", {}).get("State") == "updating"
 
-            processes.wait_until(lambda: started() or run.poll() is not None, TIMEOUT)
+            assert processes.wait_until(lambda: started() or run.poll() is not None, TIMEOUT)
         assert run.poll() is None, run.communicate()[0]
         yield run
     finally:
         if run.poll() is None:
-            run.kill()
+            processes.kill_tree([run.pid])
         run.communicate()
 
 
@@ -96,7 +96,7 @@ def test_an_engine_that_stops_in_the_middle_of_an_update_is_brought_to_the_relea
 def test_a_killed_up_is_finished_by_the_next_one(home: DockerHome) -> None:
     sha = demo.RELEASES[3]
     with _updating(home, sha) as run:
-        run.kill()
+        processes.kill_tree([run.pid])
         run.wait(TIMEOUT)
     locked = home.pulumi("up", "-s", STACK, "--yes", "--skip-preview").failed()
     assert "pulumi cancel" in locked.text
@@ -108,7 +108,7 @@ def test_a_killed_up_is_finished_by_the_next_one(home: DockerHome) -> None:
 def test_the_verb_up_needs_no_other_command_after_a_killed_one(home: DockerHome) -> None:
     sha = demo.RELEASES[0]
     with _updating(home, sha) as run:
-        run.kill()
+        processes.kill_tree([run.pid])
         run.wait(TIMEOUT)
     home.operations("up", "--stack", STACK, "--yes").ok()
     _is_settled(home, sha)
@@ -119,14 +119,13 @@ def _kill_the_first_up(home: DockerHome, stack: str, made: dict[str, str]) -> No
     run = subprocess.Popen(
         ["pulumi", "up", "-s", stack, "--yes", "--skip-preview", "--non-interactive", "--color", "never"],
         env=home.home.env(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        start_new_session=True,
     )  # fmt: skip
     with hosts.connected(DockerHost(address=home.hosts.socket.engine.host)) as host:
-        processes.wait_until(
+        assert processes.wait_until(
             lambda: all(host.find(*each) for each in made.items()) or run.poll() is not None, TIMEOUT
         )
     assert run.poll() is None, run.communicate()[0]
-    os.killpg(run.pid, signal.SIGKILL)
+    processes.kill_tree([run.pid])
     run.communicate()
 
 

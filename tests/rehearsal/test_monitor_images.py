@@ -3,10 +3,13 @@
 import contextlib
 import http.client
 import os
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
+from docker.errors import DockerException  # type: ignore[import-untyped]
 
+from plan.socket import PROXY_CAPABILITIES
 from rehearsal import docker_engine
 from rehearsal.docker_engine import images, processes, registry
 from rehearsal.docker_engine.registry import Registry
@@ -92,3 +95,13 @@ def test_alertmanager_is_ready_knows_the_working_hours_zone_and_has_pages(hub: R
     with started(hub, "alertmanager") as port:
         assert "Elm.Main" in ask(hub, port, "/")[1]
         assert ask(hub, port, "/script.js")[0] == 200
+
+
+def test_caddys_program_cannot_be_started_without_the_capability_of_its_file(hub: Registry) -> None:
+    """As in the official image; Swarm would try for ever."""
+    version = {"image": images.caddy(hub).reference, "command": ["caddy", "version"], "remove": True}
+    with contextlib.closing(hub.engine.client()) as client:
+        with pytest.raises(DockerException, match="operation not permitted"):
+            client.containers.run(**version, cap_drop=["ALL"])
+        said = client.containers.run(**version, cap_drop=["ALL"], cap_add=list(PROXY_CAPABILITIES))
+    assert re.search(rb"2\.\d+\.\d+", said)

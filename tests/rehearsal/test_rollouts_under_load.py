@@ -108,11 +108,30 @@ def test_a_release_that_dies_once_healthy_loses_no_probe_and_no_room(
         failed = rollouts.up(bad).failed()
         assert rollouts.settles(before)
         assert watch.nobody_is_away()
+        again = rollouts.up(bad).failed()
+        assert rollouts.serving() == {before.tag: 2}
         sound.turn()
         assert watch.everybody_is_back()
     print(watch.told("a release that dies, and the next good one"))
     says_who_serves(failed.text, bad, before)
+    # The engine takes it for done, although the hook after the update failed: nothing is left to change.
+    says_who_serves(again.text, bad, before)
+    assert "pulumi up --refresh" in again.text
+    assert "Traceback" not in again.text
     lost_nothing(watch)
+
+
+def test_a_release_that_swarm_took_back_is_tried_again_with_a_refresh(
+    rollouts: Rollouts, sound: Sound
+) -> None:
+    bad, before = release(rollouts.hub, "7", "dies"), sound.serves
+    rollouts.up(bad).failed()
+    refreshed = rollouts.home.pulumi(
+        "up", "-s", rollouts.stack, "--yes", "--skip-preview", "--refresh"
+    ).failed()
+    says_who_serves(refreshed.text, bad, before)
+    assert "the release stays healthy" in refreshed.text, "no update was tried"
+    sound.turn()
 
 
 def says_who_serves(text: str, bad: ImageRef, serves: ImageRef) -> None:
@@ -140,16 +159,20 @@ def test_a_release_that_never_existed_is_refused_before_the_service_is_touched(
 ) -> None:
     before = rollouts.version()
     state = stated_image(rollouts)
-    for tag, digest in (
-        ("9" * 40, "sha256:" + "9" * 64),
-        ("9" * 40, sound.serves.digest),  # the tag of nothing, beside the digest of something
-        (sound.serves.tag, "sha256:" + "9" * 64),
-    ):
-        with rollouts.watched(players=2) as watch:
+    with rollouts.watched() as watch:
+        for tag, digest, reason in (
+            ("9" * 40, "sha256:" + "9" * 64, ""),
+            ("9" * 40, sound.serves.digest, ""),  # the tag of nothing, beside the digest of something
+            (sound.serves.tag, "sha256:" + "9" * 64, ""),
+            (sound.next.tag, sound.serves.digest, f"is {sound.next.digest}, not {sound.serves.digest}"),
+        ):
             failed = rollouts.up(ImageRef(sound.serves.name, tag, digest)).failed()
-        assert f"release {tag} does not exist" in failed.text
-        assert f"{sound.serves.tag} still serves" in failed.text
-        assert watch.probes["failed"] == watch.summary["lost"] == 0
+            assert f"release {tag} does not exist as stated" in failed.text
+            assert reason in failed.text
+            assert f"{sound.serves.tag} still serves" in failed.text
+    print(watch.told("releases that do not exist"))
+    lost_nothing(watch)
+    assert watch.summary["lost"] == 0
     assert rollouts.version() == before
     assert stated_image(rollouts) == state
     sound.stay()

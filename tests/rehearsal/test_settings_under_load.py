@@ -5,12 +5,16 @@ One stack on one engine. The server's changes lose nothing; what a change of the
 
 import contextlib
 import os
+import re
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rehearsal.docker_engine import images
+from rehearsal.home import CLONE
 from tests.harness import RehearsalHome
 from tests.rehearsal.rollouts import PLAYERS, RATE, Rollouts, Watch, release, swarm
 
@@ -58,9 +62,9 @@ def inspected(rollouts: Rollouts) -> dict[str, Any]:
     return dict(found["Spec"]["TaskTemplate"]["ContainerSpec"])
 
 
-def mounted(rollouts: Rollouts) -> set[str]:
-    """What the running tasks read in the file of the secret."""
-    read = f"process.stdout.write(require('fs').readFileSync('/run/secrets/{SECRET}', 'utf8'))"
+def mounted(rollouts: Rollouts, key: str = SECRET) -> set[str]:
+    """What the running tasks read in the file of a secret."""
+    read = f"process.stdout.write(require('fs').readFileSync('/run/secrets/{key}', 'utf8'))"
     with contextlib.closing(rollouts.hub.engine.client()) as client:
         containers = client.containers.list(filters={"name": rollouts.service})
         return {each.exec_run(["node", "-e", read]).output.decode() for each in containers}
@@ -69,6 +73,11 @@ def mounted(rollouts: Rollouts) -> set[str]:
 def secrets_of(rollouts: Rollouts) -> list[str]:
     with contextlib.closing(rollouts.hub.engine.client()) as client:
         return sorted(each.name for each in client.secrets.list())
+
+
+def configs_of(rollouts: Rollouts) -> list[str]:
+    with contextlib.closing(rollouts.hub.engine.client()) as client:
+        return sorted(each.name for each in client.configs.list())
 
 
 def test_a_changed_setting_of_the_server_rolls_out_and_loses_nothing(rollouts: Rollouts) -> None:
@@ -86,12 +95,15 @@ def test_a_rotated_secret_reaches_every_task_and_loses_nothing(rollouts: Rollout
 
 
 def test_secrets_move_into_files_and_rotate_there_and_lose_nothing(rollouts: Rollouts) -> None:
+    [edge] = re.findall(r"^EDGE_CONFIG=(.+)$", "\n".join(inspected(rollouts)["Env"]), re.MULTILINE)
     with nothing_lost(rollouts, "secrets moved into files"):
         rollouts.home.edit(rollouts.stack, socketFileSecrets=True)
         rollouts.up().ok()
     value = rollouts.home.config(rollouts.stack, SECRET)
-    assert value not in str(inspected(rollouts))
+    for secret in (value, edge):
+        assert secret not in str(inspected(rollouts))
     assert mounted(rollouts) == {value}
+    assert mounted(rollouts, "EDGE_CONFIG") == {edge}
     before = secrets_of(rollouts)
 
     with nothing_lost(rollouts, "a rotated secret, as a file"):
@@ -121,6 +133,38 @@ def test_a_changed_proxy_costs_one_short_outage_and_every_player_comes_back(
     assert probes["failed"] > 0  # were it none, the README would have to say so
     assert watch.summary["connected"] == players
     assert watch.summary["kept"] == watch.summary["reconnects"]
+
+
+def test_a_changed_configuration_of_the_proxy_costs_the_same_and_touches_no_task_of_the_server(
+    rollouts: Rollouts, tmp_path: Path
+) -> None:
+    """It comes with another version of this program."""
+    before, version = configs_of(rollouts), rollouts.version()
+    for room in ("plan", "components", "operations"):
+        shutil.copytree(CLONE / room, tmp_path / room)
+    shutil.copy(CLONE / "__main__.py", tmp_path)
+    source = tmp_path / "plan" / "socket.py"
+    text = source.read_text()
+    assert text.count("fail_duration 2s") == 1
+    source.write_text(text.replace("fail_duration 2s", "fail_duration 3s"))
+    project = rollouts.home.folder / "Pulumi.yaml"
+    committed = project.read_text()
+
+    with rollouts.watched() as watch:
+        project.write_text(re.sub(r"^main: .*$", f"main: {tmp_path}", committed, flags=re.MULTILINE))
+        rollouts.up().ok()
+        assert watch.everybody_is_back()
+    print(watch.told("another configuration of the proxy"))
+    print(f"the outage: {watch.probes['failed']} probes, {watch.probes['failingMs']} ms")
+    assert watch.summary["connected"] == PLAYERS
+    assert watch.summary["kept"] == watch.summary["reconnects"]
+    [new], [old] = configs_of(rollouts), before
+    assert new != old
+    assert rollouts.version() == version
+    rollouts.home.pulumi("preview", "-s", rollouts.stack, "--expect-no-changes").ok()
+    project.write_text(committed)
+    rollouts.up().ok()
+    assert configs_of(rollouts) == before
 
 
 def test_a_proxy_that_cannot_be_pulled_is_refused_while_the_old_one_serves(rollouts: Rollouts) -> None:

@@ -1,7 +1,7 @@
 """Swarm services: the table of their arguments, and how a rollout is waited for.
 
-Follows the official plugin, but for one thing: with `convergeConfig` an update waits until Swarm itself
-calls it completed. The plugin calls it completed as soon as every task runs, also within the monitor window.
+Follows the official plugin. With `convergeConfig` an update is completed as soon as every slot has a running
+task: also before the last one was replaced, and within the monitor window.
 """
 
 import time
@@ -247,7 +247,7 @@ _CONVERGE: Final = Object(
 )
 _AUTH: Final = Object((Field("serverAddress", ""), Field("username", ""), Field("password", "")))
 
-_PARTLY: Final = 2.0  # seconds until a spec that Swarm reports nothing about counts as the running one
+_FIRST_LOOK: Final = 2.0  # seconds until Swarm has begun; the plugin gives it 7, and looks every 5
 _POLL: Final = 0.3
 
 
@@ -475,8 +475,8 @@ class _Rollout:
                 return
 
     def update(self) -> None:
-        """Until Swarm calls the update completed, or every replica runs where it has nothing to replace."""
-        begun = time.monotonic()
+        """Until every replica runs, new or old, or Swarm says how the update ended."""
+        self._pause(_FIRST_LOOK)
         for _ in self._until_timeout():
             service, tasks = self._ask()
             status = service.get("UpdateStatus") or {}
@@ -484,20 +484,15 @@ class _Rollout:
                 case "completed":
                     return
                 case "rollback_completed":
-                    self._settle()
                     raise self._error("service rollback completed", status)
                 case "paused":
                     raise self._error("service update paused", status)
                 case "rollback_paused":
                     raise self._error("service rollback paused", status)
-                case None if time.monotonic() - begun > _PARTLY and self._all_run(service, tasks):
-                    return
-
-    def _settle(self) -> None:
-        """Until every replica runs: Swarm may call a rollback completed a moment before."""
-        deadline = time.monotonic() + PATIENCE
-        while not self._all_run(*self._ask()) and time.monotonic() < deadline:
-            self._pause(_POLL)
+            if self._all_run(service, tasks):
+                if status.get("State") == "rollback_started":
+                    raise self._error("service rollback completed", status)
+                return
 
     def _ask(self) -> tuple[Properties, list[Properties]]:
         with session.asking(*self._hidden) as engine:
