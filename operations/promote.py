@@ -74,9 +74,17 @@ def promoting(settings: Settings, new: Release, served: str) -> Edit:
     """The edit that makes `new` current and keeps as N-1 what is current now.
 
     `served` is what the domain serves before the first release is named: N-1 of the first promotion.
+    What was taken back stays marked, but for a release that is made current on purpose, now or before: as N-1
+    it must be one that a rollback goes to.
     """
     old = current(settings)
     parts = changed(old, new)
+    chosen = {"web": {old.web, new.web}, "socket": {old.socket, new.socket}}
+    marks = {
+        part: sha
+        for part, sha in settings.rolled_back.items()
+        if part not in parts or sha not in chosen[part]
+    }
 
     def change(config: dict[str, Any]) -> None:
         if "web" in parts:
@@ -86,7 +94,7 @@ def promoting(settings: Settings, new: Release, served: str) -> Edit:
             _set(config, socketRelease=new.socket, socketDigest=new.digest)
             _set(config, previousSocketRelease=old.socket, previousSocketDigest=old.digest)
         if parts:
-            _set(config, promotedParts=list(parts), rolledBack={})
+            _set(config, promotedParts=list(parts), rolledBack=marks)
 
     return change
 
@@ -230,10 +238,12 @@ class Judge:
     def _app(self, new: Release) -> Iterator[Line]:
         repository, base = self.target.app_repository, self.served
         runs, where = self.github.check_runs(repository, new.web), f"at {new.web[:7]}"
-        if not {run["name"] for run in runs} >= set(APP_CHECKS):  # a merge commit may have none of its own
+        own = {run["name"] for run in runs}
+        if not own >= set(APP_CHECKS):  # a merge commit may have none of its own; those that it has count
             for pull in self.github.pulls_of(repository, new.web):
-                runs = [*runs, *self.github.check_runs(repository, pull["head"]["sha"])]
-                where = f"of pull request #{pull['number']}"
+                of_pull = self.github.check_runs(repository, pull["head"]["sha"])
+                runs = [*runs, *(run for run in of_pull if run["name"] not in own)]
+                where += f", of pull request #{pull['number']}"
         yield promotion.checks_line(APP_CHECKS, runs, where)
         if not base or base == new.web:
             return
