@@ -39,19 +39,38 @@ class Line:
         return cls(ok=None, what=what, evidence=f"not checked: {reason}")
 
 
+_ALTER: Final = r"\balter\s+(?:foreign\s+)?table\b[^;]*?"  # then one of its actions, whichever comes
+_NAME: Final = r'(?:"[^"]*"|[^\s".;,()]+)'  # of a column, quoted or not; the word COLUMN may be left out
+_RULE: Final = r"(?:constraint|primary|unique|check|foreign|exclude)\b"
+_PART: Final = r"(?:[^;,()]|\((?:[^()]|\([^()]*\))*\))"  # of one action: commas in parentheses end none
+_FILLED: Final = r"\b(?:default|generated|(?:small|big)?serial)\b"
+
 # A statement of a migration that code of the release before may not survive (plan §2.3, §6.3: expand first).
 _DESTRUCTIVE: Final = {
     "drops": re.compile(
-        r"\bdrop\s+(table|column|view|materialized\s+view|type|schema|function|index|constraint|policy|trigger)\b",
+        r"\bdrop\s+(table|column|view|materialized\s+view|type|schema|function|index|constraint|policy|trigger"
+        r"|attribute)\b"
+        rf"|{_ALTER}\bdrop\b(?!\s+(?:default|not\s+null|expression|identity)\b)\s+\S+",
         re.I,
     ),
-    "renames": re.compile(r"\brename\s+(to|column|constraint|attribute|value)\b", re.I),
-    "changes a type": re.compile(r"\balter\s+(column\s+)?\S+\s+(set\s+data\s+)?type\b", re.I),
+    "renames": re.compile(
+        rf"\brename\s+(?:(?:to|column|constraint|attribute|value)\b|{_NAME}\s+to\b)|\bset\s+schema\b", re.I
+    ),
+    "changes a type": re.compile(rf"\balter\s+(column\s+)?{_NAME}\s+(set\s+data\s+)?type\b", re.I),
     "requires a value": re.compile(
-        r"\bset\s+not\s+null\b|\badd\s+column\b(?![^;]*\bdefault\b)[^;]*\bnot\s+null\b", re.I
+        rf"\bset\s+not\s+null\b|(?:{_ALTER}\badd\b(?!\s+{_RULE})|\badd\s+column\b)"
+        rf"(?!{_PART}*?{_FILLED}){_PART}*?\b(?:not\s+null|primary\s+key)\b",
+        re.I,
     ),
     "deletes rows": re.compile(r"\btruncate\b|\bdelete\s+from\b", re.I),
 }
+# One that refuses rows which the code before may write; whether it writes such rows nobody can tell from SQL.
+_TABLE: Final = rf"({_NAME}(?:\.{_NAME})?)"
+_RESTRICTING: Final = (
+    re.compile(rf"\balter\s+table\s+(?:if\s+exists\s+)?(?:only\s+)?{_TABLE}[^;]*?\badd\s+{_RULE}", re.I),
+    re.compile(rf"\bcreate\s+unique\s+index\b[^;]*?\son\s+(?:only\s+)?{_TABLE}", re.I),
+)
+_CREATED: Final = re.compile(rf"\bcreate\s+table\s+(?:if\s+not\s+exists\s+)?{_TABLE}", re.I)
 _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
 
 
@@ -63,6 +82,22 @@ def destructive(sql: str) -> tuple[str, ...]:
         for what, pattern in _DESTRUCTIVE.items()
         if (found := pattern.search(text))
     )
+
+
+def restricting(sql: str) -> tuple[str, ...]:
+    """What in a migration refuses rows of a table that was there before it, in a few words each."""
+    text = _COMMENT.sub(" ", sql)
+    new = {_table(found[1]) for found in _CREATED.finditer(text)}
+    return tuple(
+        f"restricts rows: {' '.join(found[0].split())[:60]}"
+        for pattern in _RESTRICTING
+        for found in pattern.finditer(text)
+        if _table(found[1]) not in new
+    )
+
+
+def _table(name: str) -> str:
+    return name.replace('"', "").lower().removeprefix("public.")
 
 
 def added(patch: str) -> str:
@@ -95,13 +130,16 @@ def migration_lines(
         return
     bad = [f"{_short(f)} is {f['status']}" for f in found if f["status"] in ("removed", "renamed")]
     unread = [_short(file) for file in found if not file.get("patch")]
-    for file in found:
-        bad += [f"{_short(file)} {each}" for each in destructive(added(file.get("patch") or ""))]
+    sql = {_short(file): added(file.get("patch") or "") for file in found}
+    bad += [f"{name} {each}" for name, text in sql.items() for each in destructive(text)]
+    rules = restricting("\n".join(sql.values()))
     if bad:
         fix = "ship the code that no longer needs it first, the removal in a later release (plan §6.3)"
         yield Line.no_go(what, "; ".join(bad), fix)
     elif unread:
         yield Line.unchecked(what, f"{', '.join(unread)} too long to be shown")
+    elif rules:
+        yield Line.unchecked(what, f"whether the running code keeps to it: {'; '.join(rules)}")
     else:
         yield Line.go(what, f"{len(found)} read, they only add")
     yield _applied(applied, workflow)

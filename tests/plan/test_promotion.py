@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from plan.promotion import Line, added, ages_line, checks_line, destructive, health_line, migration_lines
+from plan.promotion import (
+    Line,
+    added,
+    ages_line,
+    checks_line,
+    destructive,
+    health_line,
+    migration_lines,
+    restricting,
+)
 from tests.builders import TODAY, production
 
 
@@ -22,6 +31,28 @@ from tests.builders import TODAY, production
         ("alter table rooms add column seats int not null;", "requires a value"),
         ("delete from rooms;", "deletes rows"),
         ("truncate rooms;", "deletes rows"),
+        # COLUMN may be left out
+        ("alter table rooms drop name;", "drops"),
+        ("ALTER TABLE IF EXISTS ONLY public.rooms\n  DROP IF EXISTS name CASCADE;", "drops"),
+        ('alter table "public"."rooms" drop "the name";', "drops"),
+        ('alter table rooms drop "default";', "drops"),
+        ("alter table rooms alter a drop not null, drop  b;", "drops"),
+        ("alter table rooms add c int, drop b;", "drops"),
+        ("alter table rooms drop constraint rooms_name_check;", "drops"),
+        ("alter type seat drop attribute number;", "drops"),
+        ("alter table rooms rename name to title;", "renames"),
+        ('alter table rooms rename "the name" to title;', "renames"),
+        ("alter table rooms set schema old;", "renames"),
+        ('alter table rooms alter "the seats" type bigint;', "changes a type"),
+        ("alter table rooms add seats int not null;", "requires a value"),
+        (
+            'alter table only "rooms" add if not exists "the seats" numeric(4, 1)  not  null;',
+            "requires a value",
+        ),
+        ("alter table rooms add a int default 1, add b int not null;", "requires a value"),
+        ("alter table rooms add column a int not null, add column b int default 1;", "requires a value"),
+        ("alter table rooms add a int check (a > coalesce(b, 0)) not null;", "requires a value"),
+        ("alter table rooms add id int primary key;", "requires a value"),
     ],
 )
 def test_a_statement_that_takes_something_away_is_named(sql: str, word: str) -> None:
@@ -36,10 +67,50 @@ def test_a_statement_that_takes_something_away_is_named(sql: str, word: str) -> 
         "alter table rooms add column seats int not null default 2;",
         "-- drop table rooms;\ncreate index on rooms (id);",
         "/* rename column */ select 1;",
+        "alter table rooms add seats int;",
+        "alter table rooms add seats int not null default 2;",
+        "alter table rooms add seats int default 2 not null, add name text;",
+        "alter table rooms add id bigserial primary key;",
+        "alter table rooms add id int generated always as identity not null;",
+        "alter table rooms add name text check (name is not null);",
+        "alter table rooms alter a drop  default, alter column b drop not null, alter c drop identity;",
+        "alter table rooms alter column a drop expression if exists;",
+        "alter table rooms add constraint rooms_name check (name is not null) not valid;",
+        "alter table rooms add primary key (id);",
+        "alter table rooms add check (name is not null), add unique (name);",
+        "alter table rooms add foreign key (owner) references users (id) on delete set null;",
+        "alter table rooms enable row level security;",
+        "alter table rooms validate constraint rooms_name;",
+        "alter table rooms add a int; create table seats (id int not null);",
+        "alter type state add value 'open';",
+        "alter publication supabase_realtime add table rooms;",
     ],
 )
 def test_a_statement_that_only_adds_is_let_through(sql: str) -> None:
     assert destructive(sql) == ()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "alter table rooms add constraint rooms_name check (name <> '') not valid;",
+        'alter table only "public"."rooms" add unique (name);',
+        "alter table rooms add a int, add foreign key (owner) references users (id);",
+        "create unique index concurrently if not exists rooms_name on public.rooms (name);",
+    ],
+)
+def test_a_rule_that_rows_of_the_old_code_may_break_is_to_be_read_by_hand(sql: str) -> None:
+    assert len(restricting(sql)) == 1
+    assert restricting(f'create table if not exists public."rooms" (id int);{sql}') == ()
+    line: Line = next(iter(migration_lines(compared(f"@@\n+{sql}"), True, "m.yml")))
+    assert line.ok is None
+    assert restricting(sql)[0] in line.evidence
+
+
+def test_what_restricts_no_row_needs_nobody_to_read_it() -> None:
+    for sql in ("alter table rooms add a int;", "create index rooms_name on rooms (name);"):
+        assert restricting(sql) == ()
+    assert restricting("-- alter table rooms add unique (name);") == ()
 
 
 def compared(patch: str | None, status: str = "added", whole: str = "ahead") -> dict[str, Any]:
