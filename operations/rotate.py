@@ -7,7 +7,7 @@ overlap (`previous_of` of the matrix) keeps its old value valid beside the new o
 import secrets as random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
@@ -18,6 +18,7 @@ from operations.serving import Finding
 from operations.workspace import OperationError
 from plan.gate import gate_plan
 from plan.hosts import DockerHost, monitor_host, socket_host
+from plan.preflight import iso_date
 from plan.settings import PROJECT, Settings
 from plan.socket import service_name, socket_plan
 from plan.uptime import uptime_plan
@@ -99,7 +100,7 @@ def parse_lines(text: str, keys: Iterable[str]) -> dict[str, str]:
 
 
 def begin_all(settings: Settings, values: Mapping[str, str], today: date) -> Rotation | None:
-    """One edit for several new values; None where all were set today already. Raises with all problems."""
+    """One edit for several new values; None where all were set lately. Raises with all problems."""
     rotations: list[Rotation] = []
     problems: list[str] = []
     for key, value in values.items():
@@ -123,19 +124,25 @@ def begin_all(settings: Settings, values: Mapping[str, str], today: date) -> Rot
 
 
 def under_way(settings: Settings, key: str, today: date) -> bool:
-    """Whether a value was made for `key` today and the one before is kept valid: no other is made then."""
+    """Whether a value was made for `key` lately and the one before is kept valid: no other is made then."""
     kept = overlap_of(key)
     return bool(
         kept
         and kept in settings.values
         and all(
-            k in settings.rotation and settings.rotation[k].date == today.isoformat() for k in (key, kept)
+            each in settings.rotation and _lately(settings.rotation[each].date, today) for each in (key, kept)
         )
     )
 
 
+def _lately(recorded: str, today: date) -> bool:
+    """Since yesterday: a rotation that was interrupted before midnight is taken up after it."""
+    day = iso_date(recorded)
+    return day is not None and day >= today - timedelta(days=1)
+
+
 def begin(settings: Settings, key: str, value: str, today: date) -> Rotation | None:
-    """The edit for a new value; None where just this one was set today already (an interrupted rotation).
+    """The edit for a new value; None where just this one was set lately (an interrupted rotation).
 
     Raises OperationError where it is no rotation, or would lose a value that is still kept valid.
     """
@@ -146,16 +153,20 @@ def begin(settings: Settings, key: str, value: str, today: date) -> Rotation | N
         raise OperationError(f"{key} holds an old value, it is written by the rotation of {other}")
     known = settings.rotation.get(key)
     mac = fingerprint(settings.fingerprint_key.get_secret_value(), value)
+    go_on = f"Was that rotation interrupted, go on with: python -m operations up --stack {settings.stack}"
     if known and known.hmac == mac:
-        if known.date == today.isoformat():
+        if _lately(known.date, today):
             return None
-        raise OperationError(f"{key} has this value already, since {known.date}: a rotation needs a new one")
+        raise OperationError(
+            f"{key} has this value already, since {known.date}: a rotation needs a new one. {go_on}"
+        )
     old, kept = settings.values.get(key), overlap_of(key)
     if kept is None or old is None:
         return Rotation(change=edit, secrets={key: value})
     if kept in settings.values:
         raise OperationError(
-            f"{kept} still keeps the value before alive, and a second rotation would end it. First: "
+            f"{kept} still keeps the value before alive, and a second rotation would end it. {go_on}. "
+            "Once nobody needs that value, end it first: "
             f"python -m operations rotate {key} --finish --stack {settings.stack}"
         )
     keeping = secrets.record(settings, kept, old.get_secret_value(), today)

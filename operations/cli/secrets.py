@@ -115,7 +115,7 @@ def rotate(
 
 
 def _values(settings: Settings, keys: list[str], generate: bool) -> dict[str, str]:
-    """A new value for each key: made here, or entered. What was made today already stays."""
+    """A new value for each key: made here, or entered. What was made lately stays: it is under way."""
     found: dict[str, str] = {}
     for key in [k for k in keys if generate and (len(keys) == 1 or rotation_of.made_here(k))]:
         if rotation_of.under_way(settings, key, date.today()):

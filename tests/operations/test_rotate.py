@@ -69,7 +69,7 @@ def test_every_problem_is_told_at_once() -> None:
         assert said in str(refused.value)
 
 
-def test_what_was_set_today_is_left_and_the_rest_goes_on() -> None:
+def test_what_was_set_lately_is_left_and_the_rest_goes_on() -> None:
     file = production()
     file.set_secret("SENTRY_DSN", "https://same@sentry.example/1", on=TODAY)
     values = {"SENTRY_DSN": "https://same@sentry.example/1"}
@@ -79,14 +79,32 @@ def test_what_was_set_today_is_left_and_the_rest_goes_on() -> None:
     assert more.secrets.keys() == {PEPPER, KEPT}
 
 
-def test_a_pepper_made_today_is_under_way_as_long_as_the_one_before_is_kept() -> None:
+def test_a_pepper_made_lately_is_under_way_as_long_as_the_one_before_is_kept() -> None:
     file = production()
     file.set_secret(PEPPER, "a-new-pepper", on=TODAY)
     assert not rotate.under_way(file.settings(), PEPPER, TODAY)
     file.set_secret(KEPT, "the-pepper-of-before", on=TODAY)
     assert rotate.under_way(file.settings(), PEPPER, TODAY)
-    assert not rotate.under_way(file.settings(), PEPPER, TODAY + timedelta(days=1))
+    assert rotate.under_way(file.settings(), PEPPER, TODAY + timedelta(days=1))
+    assert not rotate.under_way(file.settings(), PEPPER, TODAY + timedelta(days=2))
     assert not rotate.under_way(file.settings(), "SENTRY_DSN", TODAY)
+
+
+def test_a_rotation_that_was_interrupted_before_midnight_goes_on_after_it() -> None:
+    file, values = production(), {"SENTRY_DSN": "https://new@sentry.example/1", PEPPER: "a-new-pepper"}
+    for key, value in {**values, KEPT: file.secrets[PEPPER]}.items():
+        file.set_secret(key, value, on=TODAY - timedelta(days=1))
+    assert rotate.begin_all(file.settings(), values, TODAY) is None
+
+
+def test_one_that_was_interrupted_longer_ago_is_told_the_command_that_carries_it_out() -> None:
+    file = production()
+    for key, value in {"SENTRY_DSN": "https://new@sentry.example/1", PEPPER: "new", KEPT: "old"}.items():
+        file.set_secret(key, value, on=TODAY - timedelta(days=2))
+    carry_out = "python -m operations up --stack production"
+    for key, value in {"SENTRY_DSN": "https://new@sentry.example/1", PEPPER: "another"}.items():
+        with pytest.raises(OperationError, match=carry_out):
+            rotate.begin(file.settings(), key, value, TODAY)
 
 
 def test_a_secret_that_an_issuer_makes_is_not_made_here() -> None:
