@@ -23,7 +23,7 @@ import requests
 from operations import hosts
 from operations.accounts import Api, Json
 from operations.hosts import Host, Image
-from operations.workspace import OperationError, Workspace
+from operations.workspace import TO_DECRYPT, OperationError, Workspace
 from plan import preflight
 from plan.hosts import OVERRIDING, DockerHost, monitor_host, socket_host
 from plan.protection import capability, repositories
@@ -139,8 +139,7 @@ def backend(workspace: Workspace) -> Iterator[Check]:
     try:
         workspace.load()
     except OperationError as error:
-        fix = "set PULUMI_CONFIG_PASSPHRASE_FILE, or log in to the key service that the stack file names"
-        yield Check(what=what, fault=_last(error), fix=fix)
+        yield Check(what=what, fault=_last(error), fix=TO_DECRYPT)
         return
     yield Check(what=what)
 

@@ -16,7 +16,7 @@ from operations.workspace import OperationError, Workspace
 from plan.hosts import docker_hosts
 from plan.preflight import DUE_DAYS, WARN_DAYS, iso_date
 from plan.settings import Settings
-from plan.variables import MATRIX, PREVIEW_PREFIX, Need, Row, Source, environments, value_of
+from plan.variables import MATRIX, PREVIEW_PREFIX, Class, Need, Row, Source, environments, value_of
 
 DAY = timedelta(days=1)
 
@@ -27,7 +27,7 @@ class Key:
 
     key: str
     environment: str
-    state: str  # set, missing, not set, derived, made, refused, platform
+    state: str  # set, missing, not known, not set, derived, made, refused, platform
     age: int | None
     due: str  # "", soon, overdue
 
@@ -46,19 +46,22 @@ class StackStatus:
     drift: str
     battle: str
     good: bool
+    secrets: str = "decrypted"
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def keys(settings: Settings, today: date) -> list[Key]:
-    """Every row of the matrix in every environment of the stack."""
+def keys(settings: Settings, today: date, *, locked: bool = False) -> list[Key]:
+    """Every row of the matrix in every environment of the stack. `locked`: its secrets were not decrypted."""
     return [
-        _key(settings, row, environment, today) for environment in environments(settings) for row in MATRIX
+        _key(settings, row, environment, today, locked)
+        for environment in environments(settings)
+        for row in MATRIX
     ]
 
 
-def _key(settings: Settings, row: Row, environment: str, today: date) -> Key:
+def _key(settings: Settings, row: Row, environment: str, today: date, locked: bool) -> Key:
     preview = environment == "preview"
     need = row.preview if preview else row.stack
     state, age = "set", None
@@ -68,6 +71,8 @@ def _key(settings: Settings, row: Row, environment: str, today: date) -> Key:
         state = "derived"
     elif row.source is Source.RESOURCE:
         state = "made"
+    elif locked and row.kind is Class.SECRET:
+        state = "not known"
     elif value_of(settings, row, preview=preview) is None:
         state = "missing" if need is Need.REQUIRED else "not set"
     else:
@@ -86,9 +91,13 @@ def stack_status(
     github: GitHubAccount,
     *,
     drift: bool,
+    locked: str = "",
 ) -> StackStatus:
-    """Ask everything about one stack; what does not answer is told and makes it not good."""
-    bad: list[str] = []
+    """Ask everything about one stack; what does not answer is told and makes it not good.
+
+    `locked` says why its secrets were not decrypted; what needs none of them is asked all the same.
+    """
+    bad: list[str] = [locked] if locked else []
 
     def ask(what: Callable[[], str]) -> str:
         try:
@@ -125,6 +134,7 @@ def stack_status(
         drift=ask(lambda: _drift(workspace, settings, vercel, github)) if drift else "not asked",
         battle=settings.battle,
         good=not bad,
+        secrets=locked or "decrypted",
     )
 
 

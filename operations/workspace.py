@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 
 from plan.settings import PROJECT, Loaded, parse, read_siblings
 
+TO_DECRYPT: Final = "set PULUMI_CONFIG_PASSPHRASE_FILE, or log in to the key service of the stack file"
 _DRAFT: Final = ".Pulumi."  # then the process id of whoever writes it
 
 
@@ -70,6 +71,10 @@ class Workspace:
             if file.stack == self.stack:
                 return file.stated
         raise OperationError(f"{self.stack_file.name} does not exist: mind the spelling of the stack's name")
+
+    def in_the_clear(self) -> Loaded:
+        """The stack's settings without its secrets; needs neither engine nor passphrase."""
+        return parse(self.stack, self.stated(), ())
 
     def resources(self) -> dict[str, str]:
         """Logical name -> type of everything in the stack's state; empty before the first `up`."""

@@ -27,7 +27,7 @@ from operations.engine import Engine, LockedError
 from operations.promote import Part, Source, Watch
 from operations.workspace import OperationError, Workspace
 from plan.promotion import Line
-from plan.settings import Settings, parse
+from plan.settings import Settings
 
 Refresh = Annotated[bool, typer.Option("--refresh", help="Read what is really there first, and mend it.")]
 
@@ -164,7 +164,7 @@ def _source(workspace: Workspace, stack: str, vercel: VercelAccount) -> Iterator
     try:
         settings = other.load().settings
     except OperationError:  # its secrets are not ours to read; what is asked here is in the clear
-        settings = parse(stack, other.stated(), ()).settings
+        settings = other.in_the_clear().settings
     trouble, socket = "", None
     try:
         socket = serving.socket(settings)

@@ -13,11 +13,13 @@ from rich.table import Table
 from operations import status as states
 from operations.cli.console import Rehearsal, accounts_of, github_account, out, vercel_account
 from operations.status import Key, StackStatus
-from plan.settings import read_siblings
+from operations.workspace import TO_DECRYPT, OperationError, Workspace
+from plan.settings import Settings, read_siblings
 from plan.variables import MATRIX
 
 _WORDS = {
-    "missing": "[red]missing[/red]", "not set": "[dim]not set[/dim]", "refused": "[dim]–[/dim]",
+    "missing": "[red]missing[/red]", "not known": "[red]not known[/red]", "not set": "[dim]not set[/dim]",
+    "refused": "[dim]–[/dim]",
     "platform": "[dim]Vercel's[/dim]", "derived": "[dim]derived[/dim]", "made": "[dim]made[/dim]",
 }  # fmt: skip
 _DUE = {"": "", "soon": "yellow", "overdue": "bold red"}
@@ -36,11 +38,11 @@ def status(
         names = [stack] if stack else [file.stack for file in read_siblings(workspace.folder, "")][::-1]
         for name in names:
             one = replace(workspace, stack=name)
-            settings = one.load().settings
-            keys += states.keys(settings, date.today())
+            settings, locked = _read(one)
+            keys += states.keys(settings, date.today(), locked=bool(locked))
             vercel = vercel_account(one, vercel_url, settings)
             github = github_account(one, github_url, settings)
-            stacks.append(states.stack_status(one, settings, vercel, github, drift=drift))
+            stacks.append(states.stack_status(one, settings, vercel, github, drift=drift, locked=locked))
     if as_json:
         shown = {"keys": [asdict(key) for key in keys], "stacks": [each.as_json() for each in stacks]}
         out.print_json(json.dumps(shown))
@@ -48,6 +50,15 @@ def status(
         show(out, keys, stacks)
     if not all(each.good for each in stacks) or any(key.state == "missing" for key in keys):
         raise typer.Exit(1)
+
+
+def _read(workspace: Workspace) -> tuple[Settings, str]:
+    """The stack's settings; where its secrets cannot be decrypted without them, and why."""
+    try:
+        return workspace.load().settings, ""
+    except OperationError as error:
+        why = str(error).splitlines()[-1].strip().removeprefix("error: ")
+        return workspace.in_the_clear().settings, f"cannot be decrypted: {why}; {TO_DECRYPT}"
 
 
 def show(console: Console, keys: list[Key], stacks: list[StackStatus]) -> None:
@@ -66,6 +77,7 @@ def show(console: Console, keys: list[Key], stacks: list[StackStatus]) -> None:
     for each in stacks:
         table.add_column(each.stack, overflow="fold")
     lines = {
+        "secrets": [each.secrets for each in stacks],
         "stack file names": [each.release for each in stacks],
         "N-1": [each.previous for each in stacks],
         "web": [each.web for each in stacks],

@@ -39,6 +39,8 @@ if rest[:3] == ["config", "set", "--secret"]:
     secure = json.dumps("v1:" + sys.stdin.read()[::-1])
     open(path, "w").write(text + "  " + key + ":\\n    secure: " + secure + "\\n")
 elif rest == ["config", "--show-secrets", "--json"]:
+    if stack == os.environ.get("FAKE_LOCKED"):
+        sys.exit("error: incorrect passphrase")
     shown = {{}}
     for key, value in yaml.safe_load(open(path))["config"].items():
         secret = isinstance(value, dict) and set(value) == {{"secure"}}

@@ -1,14 +1,19 @@
 """What `status` says of a key: set with its age, missing, derived, made; never its value."""
 
 import io
+import json
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from operations.cli.status import show
 from operations.status import StackStatus, keys
-from tests.builders import TODAY, StackFile, staging
+from operations.workspace import Workspace
+from tests.builders import ROOT, TODAY, StackFile, staging
 
 
 def cells(file: StackFile) -> dict[tuple[str, str], tuple[str, int | None, str]]:
@@ -46,3 +51,33 @@ def test_no_value_is_shown_and_no_line_is_wider_than_100_columns() -> None:
     assert "BATTLE_PASSWORD_PEPPER" in text.getvalue()
     for secret in file.secrets.values():
         assert secret not in text.getvalue()
+
+
+def test_a_stack_that_cannot_be_decrypted_says_so_and_the_others_are_shown(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    def run(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "operations", "status", "--no-drift", *options]
+        env = {"PULUMI_OPTION_CWD": str(workspace.folder), "FAKE_LOCKED": "production", "COLUMNS": "100"}
+        env |= {"PAINTSHARE_ACCOUNT": str(tmp_path / "account"), "VERCEL_API_TOKEN": "t", "GITHUB_TOKEN": "t"}
+        return subprocess.run(
+            command, cwd=ROOT, env={**workspace.env, **env}, capture_output=True, text=True, check=False
+        )
+
+    done = run("--json")
+    assert done.stdout, done.stderr
+    shown = json.loads(done.stdout)
+    assert done.returncode == 1
+    states = {(key["key"], key["environment"]): key["state"] for key in shown["keys"]}
+    assert states["SENTRY_DSN", "production"] == "not known"
+    assert states["SENTRY_DSN", "staging"] == "missing"  # it has none in this project
+    assert states["SUPABASE_URL", "production"] == "derived"
+    staging_, production_ = shown["stacks"]
+    assert (staging_["stack"], staging_["secrets"]) == ("staging", "decrypted")
+    assert production_["secrets"].startswith("cannot be decrypted: incorrect passphrase")
+    assert "PULUMI_CONFIG_PASSPHRASE_FILE" in production_["secrets"]
+    assert not production_["good"]
+    table = run().stdout
+    assert "cannot be decrypted" in table
+    assert "follows" in table
+    assert run("--stack", "production").returncode == 1
