@@ -24,12 +24,17 @@ _LONGEST: Final = 60  # characters of a value that is shown
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """What `inspect` found. `pending` counts declared changes that nobody applied yet."""
+    """What `inspect` found. `pending` counts declared changes that nobody applied yet.
+
+    `unchecked` could not be compared this time, which is a failure; `untold` is not shown to a token that
+    only reads, which is none.
+    """
 
     stack: str
     findings: tuple[Finding, ...]
     unchecked: tuple[str, ...]
     pending: int
+    untold: tuple[str, ...] = ()
 
     def mend_command(self, finding: Finding) -> str:
         return f"python -m operations drift --mend {shlex.quote(finding.name)} --stack {self.stack}"
@@ -48,6 +53,7 @@ class Drift:
                 for f in self.findings
             ],
             "unchecked": list(self.unchecked),
+            "untold": list(self.untold),
             "pending": self.pending,
         }
 
@@ -94,6 +100,7 @@ def inspect(
         findings=_merged(findings, told),
         unchecked=tuple(unchecked),
         pending=pending,
+        untold=tuple(hidden.untold),
     )
 
 

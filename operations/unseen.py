@@ -47,10 +47,14 @@ class Finding:
 
 @dataclass(kw_only=True)
 class Unseen:
-    """What the APIs told. `unreadable_bypass`: rulesets whose bypass actors the token may not read."""
+    """What the APIs told. `unchecked` could not be asked this time, `untold` never is to such a token.
+
+    `unreadable_bypass`: rulesets whose bypass actors the token may not read.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
+    untold: list[str] = field(default_factory=list)
     unreadable_bypass: set[str] = field(default_factory=set)
 
 
@@ -205,7 +209,7 @@ def _ruleset(resource: Json, github: GitHubAccount, found: Unseen) -> None:
     live = github.ruleset(repository, id)
     if live is not None and "bypass_actors" not in live:
         found.unreadable_bypass.add(resource["urn"])
-        found.unchecked.append(
+        found.untold.append(
             f"{where(resource)}: who may bypass it, which GitHub tells only a token that may write rulesets"
         )
 

@@ -36,7 +36,8 @@ def drift(
 ) -> None:
     """Show what was changed by hand behind the program's back. Reads only, unless told to mend.
 
-    Exit code: 0 nothing was changed, 3 something was, 1 something could not be checked.
+    Exit code: 0 nothing was changed, 3 something was, 1 something could not be checked. What GitHub does not
+    tell a token that only reads is named, and no failure.
     """
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, github_url):
         settings = workspace.load().settings
@@ -79,6 +80,8 @@ def _show(found: drifts.Drift) -> None:
     count = len(found.findings)
     told = "nothing was" if not count else "1 thing was" if count == 1 else f"{count} things were"
     out.print(f"{found.stack}: {told} changed by hand.")
+    for text in found.untold:
+        err.print(f"not told to this token: {text}", markup=False)
     for text in found.unchecked:
         err.print(f"not checked: {text}", markup=False)
     if found.pending:

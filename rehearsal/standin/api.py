@@ -139,7 +139,10 @@ class _Handler(BaseHTTPRequestHandler):
                     if needed and set(needed) <= set(_lacking(account)):
                         raise ServiceError(403, "forbidden", _REFUSALS[service])
                     with account.transaction():
-                        return handler(account, query, body, *map(unquote, match.groups()))
+                        status, payload = handler(account, query, body, *map(unquote, match.groups()))
+                    if reader and isinstance(payload, dict):
+                        payload.pop("bypass_actors", None)  # told to who may write rulesets
+                    return status, payload
                 finally:
                     account.close()
         raise ServiceError(404, "not_found", f"{self.command} {path}: no such resource")
@@ -804,7 +807,7 @@ def _get_rulesets(account: Account, query: Query, _: Any, owner: str, name: str)
 
 
 def _get_ruleset(account: Account, _: Query, __: Any, owner: str, name: str, id: str) -> Answer:
-    """Without its rules; bypass actors are told to a token that may write rulesets, as the demo's may."""
+    """Without its rules. A token that only reads is not told the bypass actors (`_answer`)."""
     _repository(account, owner, name)
     ruleset = account.get("ruleset", id)
     if ruleset is None or ruleset["repository"] != name:

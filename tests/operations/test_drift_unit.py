@@ -187,13 +187,13 @@ def test_a_readable_variable_is_left_to_the_refresh() -> None:
     assert found(vercel=Vercel(MODIFIED_MS * 2), stack=Stack([readable])).findings == ()
 
 
-def test_who_may_bypass_is_unchecked_where_the_token_is_not_told() -> None:
+def test_who_may_bypass_is_said_to_be_untold_where_the_token_is_not_told() -> None:
     github = GitHub()
     github.bypass = {}
     stack = Stack(STATE, refreshed=[update(RULESET, bypassActors=(None, [{"actorId": 5}]))])
     drifted = found(github, stack=stack)
-    assert drifted.findings == ()
-    assert [text.split(":")[0] for text in drifted.unchecked] == ["GitHub ruleset app"]
+    assert (drifted.findings, drifted.unchecked) == ((), ())
+    assert [text.split(":")[0] for text in drifted.untold] == ["GitHub ruleset app"]
     assert found(stack=stack).findings[0].what == "bypassActors differs from what was applied"
 
 

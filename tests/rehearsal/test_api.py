@@ -586,6 +586,17 @@ def test_a_token_without_the_permission_is_refused_and_told_which_one(
     assert told == "; ".join(f"{each}=read" for each in needed.split("; "))
 
 
+def test_who_may_bypass_a_ruleset_is_told_to_a_writer_alone(client: Client) -> None:
+    account = client.account("github")
+    ruleset = {"repository": demo.APP_REPOSITORY, "name": "main", "target": "branch", "enforcement": "active"}
+    account.put("ruleset", "88", ruleset)
+    account.close()
+    url = f"{client.api.github_url}{REPOSITORY}/rulesets/88"
+    for token, told in ((demo.GITHUB_TOKEN, True), (demo.GITHUB_READ_TOKEN, False)):
+        status, answer, _ = client.call("GET", url, token=token)
+        assert (status, "bypass_actors" in answer) == (200, told)
+
+
 def test_a_token_that_only_reads_writes_nothing(client: Client) -> None:
     for method, path, body in (
         ("POST", ISSUES, {"title": "t"}),

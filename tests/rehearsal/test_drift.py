@@ -58,7 +58,7 @@ def test_every_change_by_hand_of_the_accounts_is_looked_for(module_home: Rehears
 @pytest.mark.parametrize("stack", ["staging", "production"])
 def test_a_stack_that_nobody_touched_shows_none(module_home: RehearsalHome, stack: str) -> None:
     assert drift(module_home, stack, NOTHING) == {
-        "stack": stack, "drift": [], "unchecked": [], "pending": 0,
+        "stack": stack, "drift": [], "unchecked": [], "untold": [], "pending": 0,
     }  # fmt: skip
 
 

@@ -453,7 +453,7 @@ HAZARDS: Final[dict[str, str]] = {
     "checks-not-offered": "test_a_permission_that_the_token_lacks_is_named_for_each_repository_that_needs_it",
     "digest-dropped-unseen": "test_a_change_by_hand_on_a_host_is_found_and_its_command_takes_it_back",
     "secret-drift-unseen": "test_changes_by_hand_are_found_and_their_commands_take_them_back",
-    "bypass-told-to-few": "test_who_may_bypass_is_unchecked_where_the_token_is_not_told",
+    "bypass-told-to-few": "test_who_may_bypass_is_said_to_be_untold_where_the_token_is_not_told",
     "shared-data": "test_a_mistake_gives_one_error_block_and_touches_nothing",
     "killed-run": "test_a_killed_update_is_taken_up_again_after_cancel",
     "names-change": "test_a_release_keeps_its_logical_name_when_it_becomes_the_one_before",

@@ -51,7 +51,7 @@ def test_every_change_by_hand_of_the_hosts_is_looked_for() -> None:
 
 
 def test_hosts_that_nobody_touched_show_none(home: DockerHome) -> None:
-    assert drift(home, 0) == {"stack": "staging", "drift": [], "unchecked": [], "pending": 0}
+    assert drift(home, 0) == {"stack": "staging", "drift": [], "unchecked": [], "untold": [], "pending": 0}
 
 
 @pytest.mark.parametrize("name", list(FOUND))

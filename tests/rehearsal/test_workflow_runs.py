@@ -193,6 +193,7 @@ def test_the_daily_run_keeps_an_issue_while_something_was_changed_by_hand(runner
         account.put("edgeConfigItem", id, item)
     done = runner.run("drift.drift.production", {})
     assert done.ok, done.text
+    assert "who may bypass it, which GitHub tells only" in done.text  # its token only reads
     assert issues(runner) == [("production was changed by hand", "closed")]
 
 
