@@ -9,19 +9,21 @@ import getpass
 import re
 import socket
 import subprocess
+import time
 from datetime import UTC, datetime
 from typing import Final
 
 from operations.workspace import OperationError, Workspace
 
 RECORD: Final = "PAINTSHARE_RECORD"
-_ATTEMPTS: Final = 3  # pushes, when somebody else's came first
+_PAUSES: Final = (2.0, 5.0, 15.0)  # seconds before a refused push is tried again
 
 
 def commit(workspace: Workspace, subject: str) -> str | None:
     """Commit the stack file as it is now; the short hash, or None where there is nothing to commit.
 
-    Other files stay as they are, staged ones too. Raises OperationError with git's own words.
+    Other files stay as they are, staged ones too. Raises OperationError with git's own words; then there is
+    no commit, and the stack file is the caller's to put back.
     """
     name = workspace.stack_file.name
     if _git(workspace, "rev-parse", "--is-inside-work-tree").returncode:
@@ -36,7 +38,12 @@ def commit(workspace: Workspace, subject: str) -> str | None:
     with workspace.exclusive():  # git refuses a second commit of the same moment, as of another stack
         _said(workspace, "add", "--", name)
         _said(workspace, "commit", "--quiet", "--only", "-m", subject, "-m", who, "--", name)
-        _publish(workspace)
+        try:
+            _publish(workspace)
+        except OperationError:  # else whatever is pushed next would carry it along
+            _said(workspace, "reset", "--quiet", "--soft", "HEAD^")
+            _said(workspace, "reset", "--quiet", "--", name)
+            raise
         return _said(workspace, "rev-parse", "--short", "HEAD")
 
 
@@ -61,17 +68,24 @@ def _publish(workspace: Workspace) -> None:
     remote, _, branch = workspace.env.get(RECORD, "").partition(" ")
     if not branch:
         return
-    for attempt in range(1, _ATTEMPTS + 1):
+    refused = "the record could not be pushed, so nothing is applied:"
+    for pause in (*_PAUSES, None):
         push = _git(workspace, "push", "--quiet", remote, f"HEAD:refs/heads/{branch}")
         if push.returncode == 0:
             return
-        _said(workspace, "fetch", "--quiet", remote, f"refs/heads/{branch}")
+        if pause is None:
+            raise OperationError(f"{refused} {push.stderr.strip()}")
+        if _git(workspace, "fetch", "--quiet", remote, f"refs/heads/{branch}").returncode:
+            time.sleep(pause)  # the network, or the service itself
+            continue
         news = _said(workspace, "diff", "--name-only", "HEAD...FETCH_HEAD").split()
         own = [name for name in news if name == workspace.stack_file.name or not _RECORDS.fullmatch(name)]
-        if own or not news or attempt == _ATTEMPTS:
-            said = f"{branch} has changed meanwhile ({', '.join(own[:5])})" if own else push.stderr.strip()
-            raise OperationError(f"the record could not be pushed, so nothing is applied: {said}")
-        _said(workspace, "rebase", "--quiet", "FETCH_HEAD")
+        if own:
+            raise OperationError(f"{refused} {branch} has changed meanwhile ({', '.join(own[:5])})")
+        if news:
+            _said(workspace, "rebase", "--quiet", "FETCH_HEAD")
+        else:
+            time.sleep(pause)
 
 
 _RECORDS: Final = re.compile(r"Pulumi\.[a-z0-9-]+\.yaml")

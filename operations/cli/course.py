@@ -54,8 +54,9 @@ def carry_out(
 
     `first` is done between record and update, where the order of the engine would be wrong.
 
-    Raises LockedError when another run holds the lock, then with the stack file as it was; OperationError for
-    everything that failed, then with the edit in place for the next attempt; typer.Exit for a "no".
+    Raises LockedError when another run holds the lock, OperationError when the record fails: the stack file
+    is as it was. OperationError for everything else that failed, with the edit in place for the next attempt;
+    typer.Exit for a "no".
     """
     engine = Engine(workspace)
     engine.ensure_unlocked()
@@ -74,7 +75,11 @@ def carry_out(
         before = draft.base
         draft.land()
     after = workspace.stack_file.read_text()
-    made = record.commit(workspace, edit.subject)
+    try:
+        made = record.commit(workspace, edit.subject)
+    except OperationError as error:
+        workspace.restore(before, instead_of=after)
+        raise OperationError(f"{error}\nThe stack file is as it was") from None
     out.print(f"  recorded  {workspace.stack_file.name}" + (f", commit {made}" if made else ""))
     if not plan.changes:
         return True

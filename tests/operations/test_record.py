@@ -102,6 +102,52 @@ def test_what_a_killed_run_committed_and_did_not_push_is_pushed_by_the_next(
     assert subjects(remote) == ["Promote one", "A program"]
 
 
+def refusing(remote: Path, times: int) -> Path:
+    """Let the remote refuse so many pushes; the file that counts them."""
+    counter, hook = remote / "refusals", remote / "hooks" / "pre-receive"
+    counter.write_text("x" * times)
+    hook.write_text(
+        f'#!/bin/sh\nread left < {counter} || [ -n "$left" ] || exit 0\n'
+        f'printf %s "${{left#x}}" > {counter}\necho come back later >&2\nexit 1\n'
+    )
+    hook.chmod(0o755)
+    return counter
+
+
+def test_a_push_that_fails_once_is_tried_again(
+    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "_PAUSES", (0.0, 0.0))
+    production = cloned(remote, tmp_path / "a", "production")
+    counter = refusing(remote, 2)
+    edit(production, "one")
+    assert record.commit(production, "Promote one")
+    assert (subjects(remote), counter.read_text()) == (["Promote one", "A program"], "")
+
+
+def test_a_push_that_fails_for_good_leaves_no_commit_that_a_later_push_would_carry_along(
+    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "_PAUSES", (0.0, 0.0))
+    production = cloned(remote, tmp_path / "a", "production")
+    refusing(remote, 3)
+    before = production.stack_file.read_text()
+    (production.folder / "program.py").write_text("edited\n")
+    git(production.folder, "add", "program.py")
+    edit(production, "one")
+    after = production.stack_file.read_text()
+    with pytest.raises(OperationError, match=r"nothing is applied.*come back later"):
+        record.commit(production, "Promote one")
+    assert git(production.folder, "log", "--format=%s") == "A program"
+    assert production.restore(before, instead_of=after)
+    assert git(production.folder, "status", "--porcelain") == "M  program.py"
+
+    git(production.folder, "reset", "--quiet", "--hard")
+    edit(production, "back")
+    record.commit(production, "Roll back")
+    assert subjects(remote) == ["Roll back", "A program"]
+
+
 def test_other_files_stay_as_they_are_staged_ones_too(remote: Path, tmp_path: Path) -> None:
     production = cloned(remote, tmp_path / "a", "production")
     (production.folder / "program.py").write_text("edited\n")

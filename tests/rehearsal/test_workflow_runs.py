@@ -170,6 +170,18 @@ def test_a_refused_promotion_shows_its_reasons_to_the_approver_and_changes_nothi
     assert (runner.pushed, needs(runner)) == ([], planned)
 
 
+def test_a_promotion_whose_record_cannot_be_pushed_is_no_release_to_take_back(staged: Runner) -> None:
+    planned = needs(staged)
+    hook = Path(staged.git("remote", "get-url", "origin")) / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    done = staged.run("promote.production", dispatch("release-production", NEXT), needs=planned)
+    assert "could not be pushed" in done.text
+    assert "make ci-rollback" not in done.codes, done.text
+    assert (served(staged), staged.pushed, needs(staged)) == (NOW, [], planned)
+    assert staged.git("status", "--porcelain", "Pulumi.production.yaml") == ""
+
+
 def test_no_step_can_do_anything_without_what_its_environment_holds(runner: Runner) -> None:
     """The same job in no environment at all, as it would be where nobody has set anything."""
     done = runner.run("promote.staging", dispatch("release-staging", NOW), environment=False)
