@@ -21,6 +21,7 @@ from operations.cli import (
     secrets,
     stage,
     status,
+    upstream,
 )
 from operations.cli.console import err
 from operations.workspace import OperationError
@@ -60,6 +61,8 @@ def run() -> None:
     except KeyboardInterrupt:
         err.print("interrupted; the stack file is as it was or complete, never half-written")
         sys.exit(130)
+    finally:
+        upstream.tell_unsent()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import re
 import socket
 import subprocess
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,6 +18,7 @@ from operations.workspace import OperationError, Workspace
 
 RECORD: Final = "PAINTSHARE_RECORD"
 _PAUSES: Final = (2.0, 5.0, 15.0)  # seconds before a refused push is tried again
+_PATIENCE: Final = 10  # seconds that a fetch may hold up a verb
 
 
 def commit(workspace: Workspace, subject: str) -> str | None:
@@ -58,6 +60,50 @@ def socket_digests(workspace: Workspace, stack: str) -> list[str]:
         log.stdout if log.returncode == 0 else "",
         re.MULTILINE,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upstream:
+    """What the branch that a clone's branch follows has of a stack's records, as git knew it last.
+
+    `ahead`: commits of the stack file that are missing here; `behind`: those missing there. Newest first.
+    """
+
+    name: str
+    ahead: tuple[str, ...]
+    behind: tuple[str, ...]
+
+
+def upstream(workspace: Workspace) -> Upstream | None:
+    """None where the folder is no clone, its branch follows none, or a workflow publishes by itself."""
+    if workspace.env.get(RECORD):
+        return None
+    name = _git(workspace, "rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}")
+    if name.returncode:
+        return None
+    ahead, behind = (
+        tuple(_said(workspace, "log", "--format=%h %s", span, "--", workspace.stack_file.name).splitlines())
+        for span in ("HEAD..@{upstream}", "@{upstream}..HEAD")
+    )
+    return Upstream(name=name.stdout.strip(), ahead=ahead, behind=behind)
+
+
+def fetched(workspace: Workspace) -> Upstream | None:
+    """As `upstream`, asked now. Raises OperationError where it cannot be."""
+    if upstream(workspace) is None:
+        return None
+    env = {**workspace.env, "GIT_TERMINAL_PROMPT": "0"}
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(workspace.folder), "fetch", "--quiet"],
+            capture_output=True, text=True, check=False, env=env, timeout=_PATIENCE,
+            start_new_session=True,  # no terminal, so that ssh asks nothing
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise OperationError(f"git fetch has not answered in {_PATIENCE} seconds") from None
+    if done.returncode:
+        raise OperationError(f"git fetch failed: {done.stderr.strip()}")
+    return upstream(workspace)
 
 
 def _publish(workspace: Workspace) -> None:

@@ -14,6 +14,7 @@ import typer
 from rich.markup import escape
 
 from operations import record
+from operations.cli import upstream
 from operations.cli.console import out
 from operations.engine import Change, Engine, LockedError, Plan
 from operations.serving import Finding
@@ -80,7 +81,7 @@ def carry_out(
     except OperationError as error:
         workspace.restore(before, instead_of=after)
         raise OperationError(f"{error}\nThe stack file is as it was") from None
-    out.print(f"  recorded  {workspace.stack_file.name}" + (f", commit {made}" if made else ""))
+    upstream.recorded(workspace, made)
     if not plan.changes:
         return True
     try:

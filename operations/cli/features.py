@@ -8,6 +8,7 @@ from rich.markup import escape
 from operations import features as switches
 from operations import record
 from operations.accounts import VercelAccount
+from operations.cli import upstream
 from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, err, out
 from operations.cli.course import confirm
 from operations.workspace import OperationError, Workspace
@@ -37,7 +38,8 @@ def features(
         except OperationError as error:  # the switch is thrown; a record that fails must not hide that
             err.print(f"[yellow]not recorded:[/yellow] {escape(str(error))}")
         else:
-            out.print(f"  recorded  {workspace.stack_file.name}" + (f", commit {made}" if made else ""))
+            upstream.recorded(workspace, made)
+        upstream.ensure_current(workspace, refuse=False)  # not before: the switch waits for nobody
         _align(workspace, list(wanted))
 
 

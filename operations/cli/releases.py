@@ -20,9 +20,11 @@ from operations.cli.console import (
     github_account,
     out,
     vercel_account,
+    workspace_of,
 )
 from operations.cli.course import Edit, carry_out, conclude
 from operations.cli.recovery import apply, clear, drop_import_ids, recovery, take_up
+from operations.cli.upstream import ensure_current
 from operations.engine import Engine, LockedError
 from operations.promote import Part, Source, Watch
 from operations.workspace import OperationError, Workspace
@@ -35,6 +37,7 @@ Refresh = Annotated[bool, typer.Option("--refresh", help="Read what is really th
 def up(stack: Stack, refresh: Refresh = False, rehearsal: Rehearsal = False, yes: Yes = False) -> None:
     """Apply a stack, and recover what a killed run left behind."""
     with recovery(stack, rehearsal) as found:
+        ensure_current(found.workspace)
         traces = clear(found, yes=yes)
         if not apply(found, yes=yes, refresh=refresh, lost=traces.creates):
             out.print("nothing to change")
@@ -54,6 +57,7 @@ def promote(
 ) -> None:
     """Take the release that the other stack runs now. Shows the Go/No-Go list first."""
     if not dry_run:
+        ensure_current(workspace_of(stack, rehearsal))
         take_up(stack, rehearsal, yes=yes)
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, github_url):
         Engine(workspace).ensure_unlocked()
@@ -95,6 +99,7 @@ def rollback(
 ) -> None:
     """Go back to N-1, which is built already. Needs neither GitHub nor the monitor nor young keys."""
     with recovery(stack, rehearsal) as found:
+        ensure_current(found.workspace, refuse=False)
         clear(found, yes=yes, hosts=False)
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, _):
         target = workspace.load().settings

@@ -24,6 +24,7 @@ from operations.cli.console import (
 )
 from operations.cli.course import Edit, carry_out, conclude
 from operations.cli.recovery import take_up
+from operations.cli.upstream import ensure_current
 from operations.engine import Engine
 from operations.workspace import OperationError
 from plan.settings import Settings
@@ -38,6 +39,7 @@ def set_(
 ) -> None:
     """Set a secret with its date and HMAC. The value is asked for, or read from standard input."""
     workspace = workspace_of(stack, rehearsal)
+    ensure_current(workspace)
     value = random.token_urlsafe(32) if generate else read_value(key)
     secrets.set_secret(workspace, key, value, date.today())
     out.print(f"{key} is set in {workspace.stack_file.name}. Next: pulumi preview --stack {stack}")
@@ -50,6 +52,7 @@ def stamp(
 ) -> None:
     """Write today's date and the HMAC beside secrets that were set with `pulumi config set`."""
     workspace = workspace_of(stack, rehearsal)
+    ensure_current(workspace)
     stamped = secrets.stamp(workspace, keys or (), date.today())
     out.print(f"stamped: {', '.join(stamped)}" if stamped else "every record fits its value; nothing changed")
 
@@ -74,6 +77,7 @@ def rotate(
     """
     if bool(keys) == every or (finish and len(keys or ()) != 1):
         raise OperationError("rotate KEY…, or rotate --all; --finish takes one KEY")
+    ensure_current(workspace_of(stack, rehearsal))
     take_up(stack, rehearsal, yes=yes)
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, github_url):
         Engine(workspace).ensure_unlocked()

@@ -12,6 +12,7 @@ import typer
 from operations import serving
 from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, out, vercel_account
 from operations.cli.course import Edit, carry_out, conclude
+from operations.cli.upstream import ensure_current
 from operations.promote import Release, promoting
 from operations.workspace import OperationError
 
@@ -32,6 +33,7 @@ def stage(
     if not _SHA.fullmatch(release) or (digest and not _DIGEST.fullmatch(digest)):
         raise OperationError("--release wants 40 hex digits, --digest sha256: and 64 hex digits")
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, _):
+        ensure_current(workspace)
         settings = workspace.load().settings
         if settings.release:
             text = f"{stack} serves a fixed release: python -m operations promote --stack {stack}"

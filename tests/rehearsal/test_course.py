@@ -1,10 +1,14 @@
 """The course of a verb on the real engine: previewed, asked, recorded in git, applied."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 import yaml
 
+from operations.cli.upstream import PULL
 from tests.harness import RehearsalHome
 
 
@@ -109,3 +113,81 @@ def test_while_somebody_runs_the_other_is_told_who_and_changes_nothing(applied_h
 
     assert f"(process {running.pid})" in refused.stderr
     assert log(applied_home) == before
+
+
+# --- a clone and the branch that others record in -----------------------------------------------------------
+
+
+def git(folder: Path, *words: str) -> str:
+    identity = ("-c", "user.name=other", "-c", "user.email=other@localhost", "-c", "commit.gpgsign=false")
+    done = subprocess.run(
+        ["git", *identity, "-C", folder, *words], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def shared(applied_home: RehearsalHome, tmp_path: Path) -> RehearsalHome:
+    """The home's branch follows `main` of a remote."""
+    subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", tmp_path / "remote"], check=True)
+    git(applied_home.folder, "commit", "--quiet", "-am", "As it is applied")
+    git(applied_home.folder, "remote", "add", "origin", str(tmp_path / "remote"))
+    git(applied_home.folder, "push", "--quiet", "--set-upstream", "origin", "main")
+    return applied_home
+
+
+def somebody_records(home: RehearsalHome, scratch: Path) -> None:
+    """From another clone, as the workflow does."""
+    git(home.folder, "clone", "--quiet", git(home.folder, "remote", "get-url", "origin"), str(scratch))
+    file = scratch / "Pulumi.production.yaml"
+    file.write_text(file.read_text() + "# promoted meanwhile\n")
+    git(scratch, "commit", "--quiet", "-am", "Promote something to production")
+    git(scratch, "push", "--quiet")
+
+
+def test_records_of_others_that_are_missing_here_refuse_what_would_take_them_back(
+    shared: RehearsalHome, tmp_path: Path
+) -> None:
+    somebody_records(shared, tmp_path / "other")
+    before = log(shared)
+    for verb in (
+        ("up", "--yes"), ("promote", "--yes"), ("stage", "--yes", "--release", "1" * 40),
+        ("set", "SENTRY_DSN"), ("stamp",), ("rotate", "SENTRY_DSN", "--yes"),
+    ):  # fmt: skip
+        refused = shared.operations(*verb, "--stack", "production", stdin="https://new@sentry.example/7")
+        assert refused.code == 1, refused.text
+        assert f"missing here: {PULL}" in refused.text
+        assert "Promote something to production" in refused.text
+    assert (log(shared), dirty(shared, "production")) == (before, "")
+
+    asked = shared.operations("rollback", "--stack", "production")  # it warns and goes on to its question
+    assert f"warning: origin/main has records of production that are missing here: {PULL}" in asked.text
+    assert "--yes" in asked.text
+    switched = shared.operations("features", "battle=off", "--stack", "production", "--yes").ok()
+    assert "warning: origin/main has records" in switched.stderr
+
+    git(shared.folder, *PULL.split()[1:])
+    assert "missing here" not in shared.operations("up", "--stack", "production", "--yes").ok().text
+
+
+def test_the_last_line_is_the_command_that_brings_a_record_made_by_hand_to_the_others(
+    shared: RehearsalHome,
+) -> None:
+    said = shared.operations("features", "battle=off", "--stack", "production", "--yes").ok().stdout
+    last = said.splitlines()[-1]
+    command, _, pull_request = last.partition(": ")[2].partition(", ")
+    assert pull_request == "and merge it as a pull request"  # the ruleset of main is declared
+    git(shared.folder, *command.split()[1:])
+    [branch] = re.findall(r"refs/heads/(record-\w+)", git(shared.folder, "ls-remote", "origin"))
+    assert branch.removeprefix("record-") == git(shared.folder, "rev-parse", "--short", "HEAD")
+
+    infra = shared.config("production", "infraRepository")
+    shared.edit("production", unprotectedRepositories=[infra])
+    said = shared.operations("features", "battle=on", "--stack", "production", "--yes").ok().stdout
+    assert said.splitlines()[-1].endswith("takes it back: git push")
+
+
+def test_a_remote_that_cannot_be_reached_is_a_warning(shared: RehearsalHome, tmp_path: Path) -> None:
+    (tmp_path / "remote").rename(tmp_path / "gone")
+    said = shared.operations("up", "--stack", "production", "--yes").ok()
+    assert "not compared with what others recorded: git fetch failed" in said.stderr
