@@ -106,7 +106,7 @@ class Engine:
     ) -> Plan:
         """What an `up` would change, with `config_file` in place of the stack file."""
         events = _Events()
-        with events.errors("the preview failed"):
+        with events.errors("the preview failed", self._workspace.stack):
             self._stack.preview(
                 config_file=str(config_file) if config_file else None,
                 target=list(targets) or None, refresh=refresh or None, color="never",
@@ -124,7 +124,7 @@ class Engine:
     ) -> Plan:
         """Apply the stack file. Raises LockedError when another run holds the lock."""
         events = _Events(listener)
-        with events.errors("the update failed"):
+        with events.errors("the update failed", self._workspace.stack):
             self._stack.up(
                 message=message, target=list(targets) or None, refresh=refresh or None, color="never",
                 suppress_outputs=True, suppress_progress=True, on_event=events,
@@ -135,7 +135,7 @@ class Engine:
     def refresh(self, targets: Sequence[str] = (), *, clear_pending: bool = False) -> None:
         """Read what is really there into the state. `clear_pending` forgets creates that never answered."""
         events = _Events()
-        with events.errors("the refresh failed"):
+        with events.errors("the refresh failed", self._workspace.stack):
             self._stack.refresh(
                 target=list(targets) or None, clear_pending_creates=clear_pending or None, color="never",
                 suppress_outputs=True, on_event=events, on_error=events.stderr.append,
@@ -143,14 +143,14 @@ class Engine:
 
     def cancel(self) -> None:
         """Free the lock. Only for a run that is certainly over."""
-        with _Events().errors("the lock cannot be freed"):
+        with _Events().errors("the lock cannot be freed", self._workspace.stack):
             self._stack.cancel()
 
     def lock(self) -> Lock | None:
         """Who holds the lock, where the backend is a folder; None when nobody does or it cannot be told.
 
-        Other backends say so when a run begins (LockedError). Place and shape of the file: the engine's
-        pkg/backend/diy/lock.go.
+        Other backends say so when a run begins (LockedError), and there a person has to free it. Place and
+        shape of the file: the engine's pkg/backend/diy/lock.go.
         """
         url = urlsplit(self._workspace.env.get("PULUMI_BACKEND_URL") or self._backend())
         if url.scheme != "file":
@@ -174,12 +174,15 @@ class Engine:
         held = self.lock()
         if held is None:
             return
-        again = f"python -m operations up --stack {self._workspace.stack}"
-        gone = f"; that process is gone, `{again}` recovers" if held.alive is False else ""
-        raise LockedError(f"stack `{self._workspace.stack}` is locked by {held}{gone}. Nothing was changed")
+        stack = self._workspace.stack
+        text = f"stack `{stack}` is locked by {held}"
+        if held.alive is False:
+            text += f"; that process is gone, `python -m operations up --stack {stack}` recovers"
+        text += ". Nothing was changed"
+        raise LockedError(text if held.alive is not None else f"{text}.\n{_freeing(stack)}")
 
     def _backend(self) -> str:
-        with _Events().errors("the backend cannot be read"):
+        with _Events().errors("the backend cannot be read", self._workspace.stack):
             return str(self._stack.workspace.who_am_i().url or "")
 
 
@@ -234,15 +237,15 @@ class _Events:
         if step.op.value not in ("replace", "delete-replaced", "discard-replaced"):  # its creation is told
             self._listener(stage, change)
 
-    def errors(self, what: str) -> "_Raising":
-        return _Raising(self, what)
+    def errors(self, what: str, stack: str) -> "_Raising":
+        return _Raising(self, what, stack)
 
 
 class _Raising:
     """Turns the Automation API's errors into OperationErrors with what the engine said."""
 
-    def __init__(self, events: _Events, what: str) -> None:
-        self._events, self._what = events, what
+    def __init__(self, events: _Events, what: str, stack: str) -> None:
+        self._events, self._what, self._stack = events, what, stack
 
     def __enter__(self) -> None:
         return
@@ -253,12 +256,20 @@ class _Raising:
         printed, _, last = str(error).partition("stderr:")
         stderr = "\n".join(self._events.stderr).strip() or last.strip()
         if isinstance(error, automation.ConcurrentUpdateError):
-            raise LockedError(f"another run holds the lock:\n{stderr}") from None
+            raise LockedError(f"another run holds the lock:\n{stderr}\n{_freeing(self._stack)}") from None
         said = list(dict.fromkeys(self._events.failures)) or self._events.program or [stderr]
         if self._events.failures:
             found = _diagnostics(printed)
             said += [text for text in found if not any(text.splitlines()[0] in known for known in said)]
         raise OperationError(f"{self._what}:\n" + "\n".join(said)) from None
+
+
+def _freeing(stack: str) -> str:
+    """What to do about a lock whose process cannot be asked."""
+    return (
+        "Wait for that run. Only if it is certainly over (its job has ended, its machine or process is gone):"
+        f" pulumi cancel --stack {stack}"
+    )
 
 
 def _diagnostics(printed: str) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from operations.cli.upstream import PULL
 from plan.socket import socket_plan
 from rehearsal import demo, home, stack_files
 from rehearsal.standin.drift import DRIFTS
@@ -77,6 +78,8 @@ COMMANDS: Final[dict[str, Run]] = {
     "pulumi stack --show-urns --stack S": Run(says="urn:pulumi:production::paintshare"),
     "pulumi state unprotect 'URN' --stack S": Run(),
     "pulumi config rm monitorHost --stack S": Run(),
+    # here nobody holds the lock, which is no error
+    "pulumi cancel --stack S": Run(says="canceled"),
     # what needs a socket host or a monitor
     "python -m operations smoke --stack staging": Run(code=None, see="tests/rehearsal/test_smoke.py"),
     "python -m operations watch --stack production --minutes 15": Run(
@@ -84,11 +87,17 @@ COMMANDS: Final[dict[str, Run]] = {
     ),
     "python -m operations prune --stack S": Run(code=None, see="tests/operations/test_prune.py"),
     "python -m operations prune --stack S --keep 5": Run(code=None, see="tests/operations/test_prune.py"),
+    "docker service ps paintshare-STACK-socket": Run(code=None),
     "docker service ps paintshare-STACK-socket --no-trunc": Run(code=None),
     "docker service logs paintshare-STACK-proxy": Run(code=None),
     "docker service ls --filter name=paintshare-STACK-monitor": Run(code=None),
 }
-ABOUT: Final = frozenset({"pulumi up --refresh", "pulumi config set --secret", "docker service ps"})
+ABOUT: Final = frozenset(
+    {
+        *("pulumi up --refresh", "pulumi config set --secret", "docker service ps"),
+        PULL,  # tests/rehearsal/test_course.py runs it
+    }
+)
 """Mentioned in a sentence, not to be typed as they stand."""
 
 FILLED: Final = {"S": "production", "KEY": "SENTRY_DSN", "NAME": PROJECT}
@@ -157,7 +166,7 @@ def test_the_commands_of_the_page_run_as_they_stand(applied_home: RehearsalHome)
 def _answers(words: list[str]) -> list[str]:
     """What a person answers at the terminal: yes."""
     if words[0] == "pulumi":
-        asks = words[1] in ("up", "state")
+        asks = words[1] in ("up", "state", "cancel")
         return ["--non-interactive", "--color", "never", *(["--yes"] if asks else [])]
     return ["--yes"] if words[3] in ASKS or "--mend" in words else []
 
