@@ -100,7 +100,8 @@ INPUTS: Final[tuple[Input, ...]] = (
     ),
     Input(
         name="PULUMI_CONFIG_PASSPHRASE", kind=Kind.SECRET, roles=_ALL,
-        needed="secrets provider `passphrase`", meaning="Passphrase of this stack, never the other's",
+        needed="secrets provider `passphrase`",
+        meaning="Passphrase of this stack. Promotion from a stack with a monitor needs a key service instead",
     ),
     Input(
         name="VERCEL_API_TOKEN", kind=Kind.SECRET, roles=_ALL, needed=_ALWAYS,

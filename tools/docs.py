@@ -367,6 +367,15 @@ Give each environment credentials of its own: *review* and *plan* only such that
 AWS, Google Cloud, Azure and Pulumi Cloud need no stored credential at all: a job shows GitHub's OIDC
 token, whose subject names the environment (`repo:OWNER/REPOSITORY:environment:NAME`), and gets one of an
 hour.
+
+**The key of the other stack.** A promotion asks staging's monitor, and its socket host by `tcp://`, with
+`MONITOR_PASSWORD` and `SOCKET_HOST_KEY` of staging's stack file. So the identities of `production` and
+`production-plan` may also *decrypt* with staging's key (AWS `kms:Decrypt`, Google Cloud
+`roles/cloudkms.cryptoKeyDecrypter`, Azure *Key Vault Crypto User*, Pulumi Cloud: read the stack
+`staging`); those of `staging`, `staging-plan` and `preview` never with production's. A run knows only one
+passphrase, and one for both stacks would open production's secrets to staging's jobs: where staging has a
+monitor, use a key service. By `ssh://`, `DOCKER_SSH_KEY` and `DOCKER_KNOWN_HOSTS` of those two
+environments have to do for staging's socket host as well.
 """
 
 

@@ -168,8 +168,9 @@ def _source(workspace: Workspace, stack: str, vercel: VercelAccount) -> Iterator
     other = replace(workspace, stack=stack)
     try:
         settings = other.load().settings
-    except OperationError:  # its secrets are not ours to read; what is asked here is in the clear
+    except OperationError as error:  # without a monitor, what is asked here may be in the clear
         settings = other.in_the_clear().settings
+        _ensure_readable(settings, error)
     trouble, socket = "", None
     try:
         socket = serving.socket(settings)
@@ -178,6 +179,19 @@ def _source(workspace: Workspace, stack: str, vercel: VercelAccount) -> Iterator
     with _watch(settings) as watch:
         yield Source(
             settings=settings, web=serving.web(settings, vercel), socket=socket, watch=watch, trouble=trouble
+        )
+
+
+def _ensure_readable(settings: Settings, error: OperationError) -> None:
+    """Raise where a stack is asked with its secrets, which could not be decrypted: `error` says why."""
+    over_tls = settings.socket_release and settings.socket_host.startswith("tcp://")
+    keys = ["MONITOR_PASSWORD"] if settings.monitor_host else []
+    keys += ["SOCKET_HOST_KEY"] if over_tls else []
+    if keys:
+        raise OperationError(
+            f"promotion needs {' and '.join(keys)} of stack {settings.stack}, whose secrets cannot be "
+            "decrypted here. Let whoever promotes decrypt with that stack's key too (docs/delivery.md, The "
+            f"key of the other stack), and try: python -m operations doctor --stack {settings.stack}\n{error}"
         )
 
 

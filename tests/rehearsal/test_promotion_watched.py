@@ -166,6 +166,28 @@ def test_a_release_that_does_not_answer_or_not_long_enough_is_a_no_go(
     assert "python -m operations status --stack staging" in refused.stdout
 
 
+@pytest.mark.parametrize(
+    ("host", "keys"),
+    [
+        ("unix:///nowhere.sock", "MONITOR_PASSWORD"),
+        ("tcp://nowhere:2376", "MONITOR_PASSWORD and SOCKET_HOST_KEY"),
+    ],
+)
+def test_secrets_of_the_other_stack_that_cannot_be_decrypted_are_named_with_what_grants_them(
+    host: str, keys: str, applied_home: RehearsalHome
+) -> None:
+    """Each stack has a passphrase of its own, and a run knows one."""
+    change = ("stack", "change-secrets-provider", "passphrase", "--stack", "staging")
+    applied_home.pulumi(*change, stdin="staging's own").ok()
+    applied_home.edit(
+        "staging", monitorHost="unix:///nowhere.sock", socketHost=host,
+        socketRelease=NEXT, socketDigest=f"sha256:{'a' * 64}",
+    )  # fmt: skip
+    refused = applied_home.operations("promote", "--stack", "production", "--dry-run").failed()
+    assert f"needs {keys} of stack staging, whose secrets cannot be decrypted here" in refused.stderr
+    assert "docs/delivery.md" in refused.stderr
+
+
 def test_a_silent_monitor_is_a_no_go_and_never_health(staged: RehearsalHome) -> None:
     refused = promote(staged, port()).failed()
     assert "does not answer" in line(refused, "web healthy on staging")
