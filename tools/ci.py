@@ -9,13 +9,17 @@ import base64
 import os
 import re
 import secrets
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import psutil
 import yaml
 
 from operations.cli.console import github_of
@@ -28,6 +32,8 @@ from plan.settings import PROJECT
 from rehearsal import engine
 
 CLONE: Final = Path(__file__).resolve().parent.parent
+PATIENCE: Final = 180.0  # seconds for a run that was cut off; after a cancel GitHub gives a job five minutes
+_CHANGING: Final = {"stage", "promote", "rollback", "up"}
 _SHAPES: Final = {
     "STACK": r"[a-z][a-z0-9-]{0,40}",
     "RELEASE": r"[0-9a-f]{40}",
@@ -111,6 +117,7 @@ def promote(inputs: Inputs) -> Step:
 def rollback(inputs: Inputs) -> Step:
     """Back to N-1, if the record names the release that failed."""
     stack, bad = inputs.need("STACK"), inputs.need("RELEASE")
+    _await_end(stack)
     if bad not in _recorded(stack):
         raise DoneError(f"the record of {stack} does not name {bad[:12]}: there is nothing to take back")
     return Step(("rollback", "--stack", stack, "--yes"), records=stack)
@@ -142,6 +149,26 @@ STEPS: Final[Mapping[str, Callable[[Inputs], Step]]] = {
 def _folder() -> Path:
     """Where the stack files are: the clone, or the rehearsal's home."""
     return Path(os.environ.get("PULUMI_OPTION_CWD") or CLONE)
+
+
+def _await_end(stack: str) -> None:
+    """Wait for what a step that was cut off left at work here; one that outstays it still has the lock."""
+    deadline = time.monotonic() + PATIENCE
+    while (pids := _at_work(stack)) and time.monotonic() < deadline:
+        print(f"waiting for a run of {stack} to end: process {', '.join(map(str, pids))}", flush=True)
+        time.sleep(2)
+
+
+def _at_work(stack: str) -> list[int]:
+    """Verbs and engines that change the stack from this folder. No lock file says so of every backend."""
+    here = {str(CLONE), str(_folder().resolve())}
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline", "cwd"])
+        if process.info["cwd"] in here
+        and stack in (words := process.info["cmdline"] or ())
+        and not _CHANGING.isdisjoint(words)
+    ]
 
 
 def _recorded(stack: str) -> set[str]:
@@ -230,13 +257,19 @@ def run(step: Step, env: Mapping[str, str]) -> int:
     """Run the verb; what it says goes to the log as it comes. Returns its exit code."""
     record = _folder() / f"Pulumi.{step.records}.yaml"
     before = record.read_text() if step.records else ""
-    code, said = 1, ""
-    try:
-        code, said = _shown([sys.executable, "-m", "operations", *step.command], env)
-    finally:
-        if step.records:
-            # A verb that failed half-way, or was cut off, has recorded: only one that refused has not.
-            _output(env, "recorded", code == 0 or record.read_text() != before)
+    told = False
+
+    def note() -> None:
+        """Tell of the record as soon as it is there: a step that is cut off may not come to its end."""
+        nonlocal told
+        if step.records and not told and record.read_text() != before:
+            told = True
+            _output(env, "recorded", True)
+
+    code, said = _shown([sys.executable, "-m", "operations", *step.command], env, note)
+    if step.records:
+        # A verb that failed half-way has recorded: only one that refused, or took its record back, has not.
+        _output(env, "recorded", code == 0 or record.read_text() != before)
     if step.summary:
         _summarize(env, step.summary, said)
     if step.issue:
@@ -244,22 +277,50 @@ def run(step: Step, env: Mapping[str, str]) -> int:
     return code
 
 
-def _shown(command: list[str], env: Mapping[str, str]) -> tuple[int, str]:
+def _shown(command: list[str], env: Mapping[str, str], note: Callable[[], None]) -> tuple[int, str]:
+    """Run a command, its output shown as it comes; `note` is called at each line of it."""
     lines = []
     # What a verb says may begin like a command to the runner (`::…`), by whoever named a resource.
     token = secrets.token_hex(16) if env.get("GITHUB_ACTIONS") == "true" else ""
     if token:
         print(f"::stop-commands::{token}", flush=True)
     process = subprocess.Popen(
-        command, cwd=CLONE, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    with process:
+        command, cwd=CLONE, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        process_group=0,
+    )  # fmt: skip
+    with process, _passing_on(process.pid, note):
         for line in process.stdout or ():
+            note()
             print(line, end="", flush=True)
             lines.append(line)
     if token:
         print(f"::{token}::", flush=True)
     return process.returncode, "".join(lines)
+
+
+@contextmanager
+def _passing_on(group: int, note: Callable[[], None]) -> Iterator[None]:
+    """Hand the first SIGINT or SIGTERM to the verb and its engine as a Ctrl-C, and wait for their end.
+
+    GitHub sends one after the other, to the process of the step alone; a second Ctrl-C would make the engine
+    drop what it has at work.
+    """
+    passed = False
+
+    def pass_on(*_: object) -> None:
+        nonlocal passed
+        note()
+        if not passed:
+            passed = True
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGINT)
+
+    old = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def _output(env: Mapping[str, str], name: str, value: bool) -> None:

@@ -6,9 +6,10 @@ GitHub environment alone, tokens may write where the job's permissions say so. A
 """
 
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,8 @@ ACCESS: Final = {
     *("VERCEL_API_TOKEN", "GITHUB_TOKEN", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_BACKEND_URL"),
     *("PULUMI_OPTION_CWD", "PAINTSHARE_LANGUAGE_HOST"),
 }
+# What GitHub's runner sends to the process of a step that is to end, and how long it waits; then it kills.
+_ENDING: Final = ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5))
 # Told at every push to the remote: the subject, and which commit the production domain serves by then.
 _WITNESS: Final = """#!{python}
 import sys
@@ -115,10 +118,14 @@ class Runner:
         file.write_text(yaml.safe_dump(content))
         self.git("commit", "-qam", f"edit {stack}")
 
-    def run(self, name: str, event: Json, *, needs: Json | None = None, environment: bool = True) -> Done:
+    def run(
+        self, name: str, event: Json, *, needs: Json | None = None, environment: bool = True,
+        beside: Mapping[str, Callable[[], bool]] | None = None, **variables: str,
+    ) -> Done:  # fmt: skip
         """Run a job's steps in order, as a runner does: after a failure only those that ask for it.
 
-        Without `environment` the job is given none, as where nobody has set anything.
+        Without `environment` the job is given none, as where nobody has set anything. `beside`: what happens
+        while a script runs; true when somebody cancels the job then. `variables` are the machine's.
         """
         job, done, scratch = JOBS[name], Done(), self.folder.parent
         contexts = self._contexts(job, event, needs or {}, environment)
@@ -130,27 +137,34 @@ class Runner:
             "HOME": str(scratch), "XDG_CACHE_HOME": str(cache("engine").parent.parent), "NO_COLOR": "1",
             "GITHUB_REPOSITORY": REPOSITORY, "GITHUB_STEP_SUMMARY": str(scratch / "summary"),
             "PAINTSHARE_LANGUAGE_HOST": str(self.folder / "rehearsal" / "engine" / "language_host.py"),
-            "WATCH_MINUTES": "0.01",
+            "WATCH_MINUTES": "0.01", **variables,
         }  # fmt: skip
         for step in self._scripts(job):
             condition = str(step.get("if", ""))
-            asks = "failure()" in condition
-            if (contexts["status"] == "failure") != asks or (condition and not evaluate(condition, contexts)):
+            asks = f"{contexts['status']}()" in condition
+            if contexts["status"] == "success":
+                asks = "failure()" not in condition
+            if not asks or (condition and not evaluate(condition, contexts)):
                 continue
             output = scratch / "output"
             output.write_text("")
             given = {**(job.body.get("env") or {}), **(step.get("env") or {})}
             env = {k: str(resolve(v, contexts)) for k, v in given.items()}
-            ran = subprocess.run(
-                ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
-                cwd=self.folder, env={**machine, **env, "GITHUB_OUTPUT": str(output)}, timeout=2 * TIMEOUT,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                check=False,
-            )  # fmt: skip
-            done.codes[step["run"]] = ran.returncode
-            done.text += f"$ {step['run']}\n{ran.stdout}"
-            if ran.returncode:
-                contexts["status"] = "failure"
+            script = step["run"].strip().removeprefix("exec ")
+            (scratch / "step.sh").write_text(step["run"])  # of a script in an argument bash executes the last
+            with (scratch / "log").open("w") as log:
+                process = subprocess.Popen(
+                    ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(scratch / "step.sh")],
+                    cwd=self.folder, env={**machine, **env, "GITHUB_OUTPUT": str(output)},
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                )  # fmt: skip
+            cancelled = (beside or {}).get(script, lambda: False)()
+            if cancelled:
+                _end(process)
+            done.codes[script] = process.wait(2 * TIMEOUT)
+            done.text += f"$ {script}\n{(scratch / 'log').read_text()}"
+            if process.returncode or cancelled:
+                contexts["status"] = "cancelled" if cancelled else "failure"
             if "id" in step:
                 said = dict(line.split("=", 1) for line in output.read_text().splitlines())
                 contexts["steps"][step["id"]] = {"outputs": said}
@@ -207,6 +221,18 @@ class Runner:
                 yield from (s for s in yaml.safe_load(action.read_text())["runs"]["steps"] if "run" in s)
             elif "run" in step:
                 yield step
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the process of a step and no other, as GitHub's runner does (ProcessInvoker.cs)."""
+    for number, seconds in _ENDING:
+        process.send_signal(number)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    process.kill()
 
 
 def _app(job: Job) -> dict[str, str]:

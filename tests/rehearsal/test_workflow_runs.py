@@ -10,10 +10,11 @@ import yaml
 
 from plan.protection import RECORD_BRANCH
 from rehearsal import demo
+from rehearsal.docker_engine import processes
 from rehearsal.site import break_release
 from rehearsal.standin import seeds, vercel
 from rehearsal.standin.drift import DRIFTS
-from tests.harness import RehearsalHome
+from tests.harness import TIMEOUT, RehearsalHome
 from tests.rehearsal.job_runner import ACCESS, JOBS, REPOSITORY, Runner
 from tests.workflows import Json
 
@@ -157,6 +158,51 @@ def test_a_release_whose_pages_fail_is_taken_back_and_both_are_pushed_before_the
     assert staged.git("rev-parse", "HEAD") == staged.git("ls-remote", "origin", RECORD_BRANCH).split()[0]
     again = staged.run("promote.plan", dispatch("release-production", NEXT))
     assert f"{NEXT[:7]} of web was rolled back" in again.summary
+
+
+def rolled_back(runner: Runner) -> bool:
+    """Whether production serves what it did before, by the records of a promotion and its rollback."""
+    subjects = [pushed.partition(" ")[2] for pushed in runner.pushed]
+    return served(runner) == NOW and subjects == [
+        f"Promote {NEXT[:7]} (web) to production: web",
+        f"Roll web of production back from {NEXT[:7]} (web)",
+    ]
+
+
+def test_a_release_that_falls_ill_while_it_is_watched_is_taken_back(staged: Runner) -> None:
+    def falls_ill() -> bool:
+        break_release(staged.home.home.account, NEXT)
+        return False
+
+    done = staged.run(
+        "promote.production", dispatch("release-production", NEXT), needs=needs(staged),
+        beside={"make ci-watch": falls_ill},
+        WATCH_MINUTES="0.52",
+    )  # fmt: skip
+    assert list(done.codes.items())[1:] == [
+        ("make ci-promote", 0), ("make ci-smoke", 0), ("make ci-watch", 2), ("make ci-rollback", 0),
+    ], done.text  # fmt: skip
+    assert "failed 3 times in a row" in done.text
+    assert rolled_back(staged)
+
+
+def test_a_promotion_that_is_cancelled_while_it_is_applied_is_taken_back(staged: Runner) -> None:
+    account = staged.home.account("vercel")
+    with account.transaction():
+        account.put("fault", "1", {"verb": "create", "kind": "Deployment", "hang": 25})
+
+    def cancelled() -> bool:
+        return processes.wait_until(lambda: account.find("fault") == [], TIMEOUT)
+
+    done = staged.run(
+        "promote.production", dispatch("release-production", NEXT), needs=needs(staged),
+        beside={"make ci-promote": cancelled},
+    )  # fmt: skip
+    assert [*done.codes][1:] == ["make ci-promote", "make ci-rollback"], done.text
+    assert done.codes["make ci-promote"] != 0
+    assert done.codes["make ci-rollback"] == 0, done.text
+    assert "waiting for a run of production to end" in done.text
+    assert rolled_back(staged)
 
 
 def test_a_refused_promotion_shows_its_reasons_to_the_approver_and_changes_nothing(runner: Runner) -> None:

@@ -1,13 +1,17 @@
 """The glue between workflows and verbs: inputs are checked before anything sees them."""
 
 import os
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
 from rehearsal import demo
+from rehearsal.docker_engine import processes
 from rehearsal.standin import seeds
 from rehearsal.standin.account import Account
 from tests.workflows import ROOT
@@ -94,6 +98,52 @@ def test_a_rollback_that_was_cut_off_may_go_on() -> None:
     assert ci.rollback(Inputs({**GOOD, "RELEASE": "c" * 40})).command[0] == "rollback"
 
 
+def test_a_rollback_waits_for_what_a_cut_off_step_left_at_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = "import time; time.sleep(600)"
+    left = subprocess.Popen([sys.executable, "-c", waits, "promote", "--stack", "staging"], cwd=folder)
+    pauses: list[int] = []
+
+    def ends(_: float) -> None:
+        pauses.append(left.pid)
+        left.kill()
+        left.wait()
+
+    monkeypatch.setattr("time.sleep", ends)
+    try:
+        ci.rollback(Inputs(GOOD))
+        ci.rollback(Inputs(GOOD))
+        assert pauses == [left.pid]
+    finally:
+        left.kill()
+
+
+def test_a_rollback_does_not_wait_for_ever_nor_for_other_stacks_folders_and_verbs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ci, "PATIENCE", 0.0)
+    here, elsewhere = folder, folder / "elsewhere"
+    elsewhere.mkdir()
+    cases = (
+        (here, "up", "staging"),
+        (here, "up", "production"),
+        (elsewhere, "up", "staging"),
+        (here, "watch", "staging"),
+    )
+    started = [
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", *words], cwd=cwd)
+        for cwd, *words in cases
+    ]
+    try:
+        assert ci._at_work("staging") == [started[0].pid]
+        assert ci.rollback(Inputs(GOOD)).command[0] == "rollback"
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
 def commit(repository: Path, name: str, text: str) -> str:
     (repository / name).write_text(text)
     for command in (["add", name], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", name]):
@@ -146,6 +196,47 @@ def test_a_refused_verb_has_recorded_nothing_and_one_that_failed_half_way_has(
         monkeypatch.setattr(ci, "_shown", lambda *_, code=code, text=text: outcome(code, text))
         assert ci.run(step, env) == code
     assert output.read_text().split() == ["recorded=false", "recorded=true", "recorded=true"]
+
+
+_VERB = """
+import pathlib, sys, time
+record = pathlib.Path(sys.argv[1])
+record.write_text("new")
+print("recorded", flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(1)  # what the engine has at work
+    pathlib.Path(sys.argv[2]).write_text("orderly")
+    sys.exit(130)
+"""
+_GLUE = """
+import os, sys
+from tools import ci
+command = [sys.executable, *sys.argv[1:]]
+shown = ci._shown
+ci._shown = lambda _, env, note: shown(command, env, note)
+sys.exit(ci.run(ci.Step(("x",), records="staging"), os.environ))
+"""
+
+
+def test_a_step_that_github_ends_has_told_of_its_record_and_its_verb_ends_in_order(folder: Path) -> None:
+    output, trace = folder / "output", folder / "trace"
+    (folder / "verb.py").write_text(_VERB)
+    (folder / "glue.py").write_text(_GLUE)
+    (folder / "step.sh").write_text("exec make step\n")
+    command = ("glue.py", folder / "verb.py", folder / "Pulumi.staging.yaml", trace)
+    (folder / "Makefile").write_text(f"step:\n\t@{sys.executable} {' '.join(map(str, command))}\n")
+    env = {**os.environ, "GITHUB_OUTPUT": str(output), "PYTHONPATH": str(ROOT)}
+    step = subprocess.Popen(["bash", "-e", "step.sh"], cwd=folder, env=env)
+    assert processes.wait_until(lambda: output.exists() and output.read_text() == "recorded=true\n", 30)
+    step.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert step.poll() is None
+    step.send_signal(signal.SIGTERM)
+    step.wait(30)
+    assert trace.read_text() == "orderly"
+    assert set(output.read_text().split()) == {"recorded=true"}
 
 
 def test_what_a_verb_says_is_no_command_to_the_runner(capfd: pytest.CaptureFixture[str]) -> None:
