@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import docker  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from rehearsal import docker_engine
@@ -65,7 +66,15 @@ def caddy(shared: Engine) -> images.ImageRef:
 
 def daemon(engine: Engine, program: str = "dockerd") -> list[int]:
     file = "daemon.json" if program == "dockerd" else "containerd.toml"
-    return processes.find(program, str(engine.short / file))
+    found = processes.find(program, str(engine.short / file))
+    # A child that it has just forked is called as it is, until it runs something else.
+    return [pid for pid in found if _parent(pid) not in found]
+
+
+def _parent(pid: int) -> int | None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).ppid()
+    return None
 
 
 def respond(client: docker.DockerClient, image: images.ImageRef, name: str, **more: Any) -> Any:

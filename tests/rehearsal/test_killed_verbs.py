@@ -67,6 +67,10 @@ def verb(home: RehearsalHome, case: Case, notes: Path, number: int = 0) -> subpr
     return process
 
 
+ADOPTED = [f"Drop import ids of {STACK}", f"Apply {STACK}, adopting what a killed run made"]
+"""Records of a recovery that found something made and unknown to the state, the newest first."""
+
+
 def end(home: RehearsalHome) -> dict[str, Any]:
     """What must be the same whatever happened on the way."""
     content = yaml.safe_load(home.home.stack_file(STACK).read_text())["config"]
@@ -99,7 +103,10 @@ def check(home: RehearsalHome, wanted: dict[str, Any], case: Case, commits: list
     again = home.run(sys.executable, "-m", "operations", *case.words, stdin=case.stdin)
     assert again.code == 0, f"{where}:\n{again.text}"
     assert end(home) == wanted, where
-    assert log(home)[1:] == commits, where
+    records = log(home)
+    # The engine works side by side: a create whose answer was lost beside the killed step is adopted first.
+    records = records[len(ADOPTED) :] if records[: len(ADOPTED)] == ADOPTED else records
+    assert records[1:] == commits, where
     assert git(home, "show", "--format=", "--name-only").split() == [f"Pulumi.{STACK}.yaml"], where
     home.pulumi("preview", "-s", STACK, "--expect-no-changes").ok()
 
