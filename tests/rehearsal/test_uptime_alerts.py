@@ -194,6 +194,12 @@ class Outage:
 
 
 WEB, SOCKET = "production: web", "production: socket"
+PAGES = {alerts.TASKS_DOWN, "SiteDown"}
+
+
+def pages(monitor: Monitor) -> set[str]:
+    """Names of the P1 alerts that fire and that nothing silences."""
+    return {a.name for a in monitor.open_alerts() if a.page}
 
 
 def suffer(watched: Watched) -> Outage:
@@ -212,7 +218,9 @@ def suffer(watched: Watched) -> Outage:
             found.first[channel, about] = watched.await_message(
                 channel, about, resolved=False, seconds=limit, since=began[about]
             )
-    found.pages = {a.name for a in monitor.open_alerts() if a.page}
+    # The web app's two checks may be noticed an evaluation apart; from then on SiteDown silences ApiDown.
+    processes.wait_until(lambda: pages(monitor) == PAGES, SLACK, 1)
+    found.pages = pages(monitor)
     found.healthy = [monitor.healthy_since(service) for service in ("web", "socket")]
 
     receiver.answer("pagerduty", None)
@@ -369,13 +377,15 @@ def test_dead_services_page_both_channels_in_time_and_are_resolved_once(
     print(f"\nfirst messages {_seconds(found.first)}; by the rows {limits}; resolved {_seconds(found.over)}")
     for (channel, about), after in found.first.items():
         assert after <= limits[about] + LATE, (channel, about)
-    assert found.pages == {alerts.TASKS_DOWN, "SiteDown"}
+    assert found.pages == PAGES
     assert found.healthy == [None, None]
     time.sleep(uptime.PAGE_INTERVAL)  # a second one would come by then
     for about in (SOCKET, WEB):
         for channel in CHATS:
             said = [m.resolved for m in watched.messages(channel, about) if "P1" in m.title or m.resolved]
-            assert said == [False, True], (channel, about)
+            # A second check of the web app that was noticed later is told in a message of its own.
+            right = [[False, True], [False, False, True]] if about == WEB else [[False, True]]
+            assert said in right, (channel, about, said)
     pager = watched.outside.receiver.messages("pagerduty")
     assert any(m.answered == 500 for m in pager)
     assert {m.resolved for m in pager if m.answered < 300} >= {True}
