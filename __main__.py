@@ -40,18 +40,17 @@ web = WebApp(WEB, WebAppArgs(plan=web_plan(stack)), pulumi.ResourceOptions(provi
 gate = DeploymentGate(
     GATE, DeploymentGateArgs(plan=gate_plan(stack)), pulumi.ResourceOptions(providers=[on_github])
 )
-watch = rollout_hooks.of_server(stack)
 socket = SocketServer(
     SOCKET,
     SocketServerArgs(
         plan=socket_plan(stack),
         edge_config=web.edge_config,
-        hooks=watch.hooks,
-        settled=watch.settled,
+        hooks=rollout_hooks.of_server(stack),
         proxy_hooks=rollout_hooks.of_proxy(stack),
     ),
     pulumi.ResourceOptions(providers=on_socket_host),
 )
+rollout_hooks.refuse_taken_back(stack, socket.service_name)
 traffic = TrafficAlerts(
     TRAFFIC, TrafficAlertsArgs(plan=traffic_plan(stack)), pulumi.ResourceOptions(providers=[on_vercel])
 )

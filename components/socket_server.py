@@ -5,7 +5,6 @@ certificates. A release that does not become healthy never takes traffic: Swarm 
 and the update of the service fails.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pulumi
@@ -30,13 +29,11 @@ class SocketServerArgs:
     """`plan`: what to declare, or None for nothing yet. `edge_config`: value of EDGE_CONFIG (secret).
 
     `hooks` and `proxy_hooks`: called by the engine when the service of the server, or of the proxy, changes.
-    `settled`: called with the server's service's name in every `up`, once nothing is left to do to it.
     """
 
     plan: SocketPlan | None
     edge_config: pulumi.Input[str]
     hooks: pulumi.ResourceHookBinding | None = None
-    settled: Callable[[str], pulumi.Input[None]] | None = None
     proxy_hooks: pulumi.ResourceHookBinding | None = None
 
 
@@ -62,8 +59,6 @@ class SocketServer(pulumi.ComponentResource):
         )
         self.network_id = network.id
         server = self._server(plan, network, args, marks)
-        if args.settled:
-            server.name.apply(args.settled)
         self._proxy(plan, network, args.proxy_hooks, marks, depends_on=server)
         return server
 

@@ -5,9 +5,8 @@ failed. A preview calls none, needs no Docker, and does not even load what asks 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import pulumi
 
@@ -19,29 +18,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Watch:
-    """`hooks` to bind to a service, and what to call with its name once it is done with.
-
-    `settled`, None in a preview, is for an `up` that changes nothing: the engine takes an update whose
-    after-hook failed for done, so the next `up` would be green while N-1 serves. It raises RunError then.
-    """
-
-    hooks: pulumi.ResourceHookBinding | None = None
-    settled: Callable[[str], Awaitable[None]] | None = None
+_touched: Final[set[str]] = set()  # stacks whose server this run changes: its hooks tell what came of it
 
 
-def of_server(settings: Settings) -> Watch:
-    """For the server's service; nothing while no release is named. Messages show the names of the hooks."""
-    touched = asyncio.Event()
+def of_server(settings: Settings) -> pulumi.ResourceHookBinding | None:
+    """For the server's service; None while no release is named. Messages show the names of the hooks."""
 
     async def exists(_: pulumi.ResourceHookArgs) -> None:
-        touched.set()
+        _touched.add(settings.stack)
         await _ask(settings, lambda rollout: rollout.refuse_unknown())
-
-    async def settled(_: str) -> None:
-        if not touched.is_set():  # else its own hooks have told
-            await _ask(settings, lambda rollout: rollout.refuse_taken_back())
 
     async def watched(_: pulumi.ResourceHookArgs) -> None:
         if advice := await _ask(settings, lambda rollout: rollout.await_server()):
@@ -52,15 +37,31 @@ def of_server(settings: Settings) -> Watch:
         return False  # a second attempt would meet the same image
 
     if not settings.socket_release:
-        return Watch()
+        return None
     existing = pulumi.ResourceHook("the release exists", exists)
-    hooks = pulumi.ResourceHookBinding(
+    return pulumi.ResourceHookBinding(
         before_create=[existing],
         before_update=[existing],
         after_update=[pulumi.ResourceHook("the release stays healthy", watched)],
         on_error=[pulumi.ErrorHook("which release serves", failed)],
     )
-    return Watch(hooks, None if pulumi.runtime.is_dry_run() else settled)
+
+
+def refuse_taken_back(settings: Settings, service: pulumi.Output[str] | None) -> None:
+    """Fail an `up` that leaves a service as it is while Swarm has taken its release back.
+
+    The engine takes an update whose after-hook failed for done, so the next `up` would be green while N-1
+    serves. `service`: the name of the server's service, known once nothing is left to do to it. Raises
+    RunError, later.
+    """
+
+    async def ask(_: str) -> None:
+        if settings.stack not in _touched:
+            await _ask(settings, lambda rollout: rollout.refuse_taken_back())
+
+    once_done: Callable[[str], pulumi.Input[None]] = ask
+    if service is not None and not pulumi.runtime.is_dry_run():
+        service.apply(once_done)
 
 
 def of_proxy(settings: Settings) -> pulumi.ResourceHookBinding | None:
