@@ -74,23 +74,29 @@ class Upstream:
     behind: tuple[str, ...]
 
 
+def _followed(workspace: Workspace) -> str:
+    """The branch that a clone's branch follows; "" where `upstream` is None."""
+    if workspace.env.get(RECORD):
+        return ""
+    name = _git(workspace, "rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}")
+    return "" if name.returncode else name.stdout.strip()
+
+
 def upstream(workspace: Workspace) -> Upstream | None:
     """None where the folder is no clone, its branch follows none, or a workflow publishes by itself."""
-    if workspace.env.get(RECORD):
-        return None
-    name = _git(workspace, "rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}")
-    if name.returncode:
+    name = _followed(workspace)
+    if not name:
         return None
     ahead, behind = (
         tuple(_said(workspace, "log", "--format=%h %s", span, "--", workspace.stack_file.name).splitlines())
         for span in ("HEAD..@{upstream}", "@{upstream}..HEAD")
     )
-    return Upstream(name=name.stdout.strip(), ahead=ahead, behind=behind)
+    return Upstream(name=name, ahead=ahead, behind=behind)
 
 
 def fetched(workspace: Workspace) -> Upstream | None:
     """As `upstream`, asked now. Raises OperationError where it cannot be."""
-    if upstream(workspace) is None:
+    if not _followed(workspace):
         return None
     env = {**workspace.env, "GIT_TERMINAL_PROMPT": "0"}
     try:

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import pulumi
-
 from operations import hosts
 from operations.hosts import Host, Image, Running
 from operations.workspace import OperationError
@@ -64,21 +62,23 @@ class Rollout:
                 f"{wanted.called} {what}: {reason}. The service was not touched; {serving(running)}. {_MEND}"
             )
 
-    def refuse_taken_back(self) -> None:
-        """Raise RunError where Swarm has taken the release back, which the state may not know."""
+    def refuse_taken_back(self) -> str:
+        """Raise where Swarm has taken the release back, which the state may not know.
+
+        Returns what a person should know where only the last change of its settings was, otherwise "".
+        """
         wanted = self._server
         try:
             with hosts.connected(self._access) as host:
                 running = host.service(wanted.service)
                 if running is None or not running.update.startswith("rollback"):
-                    return
+                    return ""
                 reasons = host.reasons(wanted.service, wanted.image)
         except OperationError:
-            return  # nothing of it is to be changed, and `drift` says that its host does not answer
+            return ""  # nothing of it is to be changed, and `drift` says that its host does not answer
         if running.image == wanted.image:
-            pulumi.log.warn(f"Swarm took the last change of {wanted.called}'s settings back. {_AGAIN}")
-        else:
-            raise pulumi.RunError(failure(wanted, running, reasons, _AGAIN))
+            return f"Swarm took the last change of {wanted.called}'s settings back. {_AGAIN}"
+        raise OperationError(failure(wanted, running, reasons, _AGAIN))
 
     def pull_proxy(self) -> None:
         """Have the proxy's image on its host before the old one ends, and refuse one that cannot be had."""

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-
 _touched: Final[set[str]] = set()  # stacks whose server this run changes: its hooks tell what came of it
 
 
@@ -56,8 +55,16 @@ def refuse_taken_back(settings: Settings, service: pulumi.Output[str] | None) ->
     """
 
     async def ask(_: str) -> None:
-        if settings.stack not in _touched:
-            await _ask(settings, lambda rollout: rollout.refuse_taken_back())
+        from operations.workspace import OperationError  # noqa: PLC0415  slow: no preview needs it
+
+        if settings.stack in _touched:
+            return
+        try:
+            advice = await _ask(settings, lambda rollout: rollout.refuse_taken_back())
+        except OperationError as error:
+            raise pulumi.RunError(str(error)) from None
+        if advice:
+            pulumi.log.warn(advice)
 
     once_done: Callable[[str], pulumi.Input[None]] = ask
     if service is not None and not pulumi.runtime.is_dry_run():

@@ -410,9 +410,14 @@ OBJECTIVES: Final = (AVAILABILITY, API_P95, CORE_PAGES, CONNECTS)
 _MINUTES: Final = {"5m": 5, "30m": 30, "1h": 60, "6h": 360, "3d": 4320}
 
 
+def _allowed(objective: Objective, burn: Burn, window: str) -> float:
+    """How many bad minutes in `window` are just as many as the burn allows."""
+    return burn.factor * objective.budget * _MINUTES[window]
+
+
 def bad_minutes(objective: Objective, burn: Burn, window: str) -> int:
     """How many bad minutes in `window` are too many: the first whole number past the allowed burn."""
-    return math.floor(burn.factor * objective.budget * _MINUTES[window] + 1e-9) + 1
+    return math.floor(_allowed(objective, burn, window) + 1e-9) + 1
 
 
 def _availability(burn: Burn, severity: Severity) -> Rule:
@@ -424,7 +429,7 @@ def _availability(burn: Burn, severity: Severity) -> Rule:
         summary=f"{{{{ $labels.instance }}}}: {{{{ $value }}}} bad minutes within {burn.long}",
         expr=f"sum_over_time({BAD_MINUTE}[{burn.long}]) >= $threshold"
         f" and sum_over_time({BAD_MINUTE}[{burn.short}])"
-        f" > {burn.factor * AVAILABILITY.budget * _MINUTES[burn.short]:.3f}"
+        f" > {_allowed(AVAILABILITY, burn, burn.short):.3f}"
         f' unless on (check) max_over_time(ALERTS{{outage="yes",alertstate="firing"}}[{burn.short}])',
         threshold=least, unit=f"bad minutes in {burn.long}", for_="2m",
     )  # fmt: skip
