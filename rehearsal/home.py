@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import yaml
 
-from rehearsal import demo, engine
+from rehearsal import demo, engine, files
 from rehearsal.cache import Progress, locked
 
 CLONE: Final = Path(__file__).resolve().parent.parent
@@ -72,7 +72,7 @@ class Home:
             content["config"].pop(f"{PROJECT}:{key}", None)
             if value is not None:
                 content["config"][f"{PROJECT}:{key}"] = value
-        _write(file, yaml.safe_dump(content, sort_keys=True, width=4096))
+        files.write(file, yaml.safe_dump(content, sort_keys=True, width=4096))
 
     def stacks(self) -> list[dict[str, Any]]:
         """The stacks as the engine lists them: name, resourceCount, lastUpdate, updateInProgress."""
@@ -176,7 +176,7 @@ def copy(source: Home, folder: Path) -> Home:
         text = file.read_text()
         for theirs, ours in engines:
             text = text.replace(theirs, ours)
-        _write(file, text)
+        files.write(file, text)
     return home
 
 
@@ -192,7 +192,7 @@ def _claim(folder: Path) -> None:
 def _write_project(home: Home) -> None:
     """Pulumi.yaml as committed, pointing at the clone, and the .venv that it names (official host only)."""
     main = os.path.relpath(CLONE, home.folder)
-    _write(home.folder / "Pulumi.yaml", f"main: {main}\n" + (CLONE / "Pulumi.yaml").read_text())
+    files.write(home.folder / "Pulumi.yaml", f"main: {main}\n" + (CLONE / "Pulumi.yaml").read_text())
     link = home.folder / ".venv"
     if not link.is_symlink():
         link.symlink_to(CLONE / ".venv")
@@ -203,7 +203,7 @@ def _write_plugins(home: Home) -> None:
     for service, package in STAND_INS.items():
         folder = home.folder / "home" / "plugins" / f"resource-{service}-v{_plugin_version(package)}"
         folder.mkdir(parents=True, exist_ok=True)
-        _write(
+        files.write(
             folder / f"pulumi-resource-{service}",
             "#!/bin/sh\n"
             f"PYTHONPATH={shlex.quote(str(CLONE))} exec {shlex.quote(sys.executable)} -m rehearsal.standin "
@@ -244,7 +244,7 @@ def _keep_record(home: Home) -> None:
     if shutil.which("git") is None:
         return
     _discard(home.folder / ".git")
-    _write(home.folder / ".gitignore", "*\n!.gitignore\n!Pulumi.*.yaml\n.Pulumi.*\n")
+    files.write(home.folder / ".gitignore", "*\n!.gitignore\n!Pulumi.*.yaml\n.Pulumi.*\n")
     identity = {"user.name": "rehearsal", "user.email": "rehearsal@localhost", "commit.gpgsign": "false"}
     for command in (
         ("init", "--quiet", "--initial-branch", "main"),
@@ -290,16 +290,6 @@ def _venv() -> Iterable[str]:
 def _path(first: list[str]) -> str:
     rest = [part for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if part not in first]
     return os.pathsep.join([*first, *rest])
-
-
-def _write(path: Path, text: str, mode: int = 0o600) -> None:
-    """Replace a file in one step, unless it says the same already."""
-    if path.exists() and path.read_text() == text:
-        return
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text)
-    draft.chmod(mode)
-    draft.replace(path)
 
 
 def _discard(path: Path) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from rehearsal import files
 from rehearsal.cache import Progress, cache, locked, say
 from rehearsal.engine import build, download
 from rehearsal.engine.errors import EngineError
@@ -74,7 +75,7 @@ def ensure(progress: Progress = say, *, fetch: Callable[..., bool] = download.fe
             f"the engine was prepared, but {store} holds none; remove that folder and try again"
         )
     if ready.origin == "build":
-        _write_host(ready.bin / _HOST)
+        files.write(ready.bin / _HOST, _SCRIPT, 0o755)
     return ready
 
 
@@ -119,12 +120,3 @@ _SCRIPT: Final = """\
 : "${PAINTSHARE_PYTHON:?is not set: run  eval \\"\\$(python -m rehearsal env)\\"  in the clone}"
 exec "$PAINTSHARE_PYTHON" -P "$PAINTSHARE_LANGUAGE_HOST" "$@"
 """
-
-
-def _write_host(path: Path) -> None:
-    if path.exists() and path.read_text() == _SCRIPT:
-        return
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(_SCRIPT)
-    draft.chmod(0o755)
-    draft.replace(path)

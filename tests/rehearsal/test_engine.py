@@ -12,6 +12,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -137,14 +138,10 @@ def test_a_failed_build_shows_the_compilers_words_and_leaves_nothing(machine: Ma
 
 def test_two_clones_that_need_the_engine_at_once_build_it_once(machine: Machine) -> None:
     machine.go('sleep 0.5; echo >"$target"')
-    found: list[engines.EnginePaths] = []
-    threads = [threading.Thread(target=lambda: found.append(machine.ensure())) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor() as pool:
+        first, second = (pool.submit(machine.ensure) for _ in range(2))
+    assert first.result() == second.result()
     assert machine.builds == 1
-    assert found[0] == found[1]
     assert any("another clone is preparing" in line for line in machine.said)
 
 
