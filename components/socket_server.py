@@ -12,7 +12,6 @@ import pulumi_docker as docker
 
 from components.swarm import LOGS, RESTART, container_labels, encoded, labels, port
 from plan.socket import (
-    PORT,
     PROXY_CAPABILITIES,
     PROXY_HTTP_PORT,
     PROXY_HTTPS_PORT,
@@ -85,10 +84,6 @@ class SocketServer(pulumi.ComponentResource):
         elif plan.edge_config:
             values["EDGE_CONFIG"] = args.edge_config
         health, rollout = plan.health, plan.rollout
-        probe = (
-            f"fetch('http://127.0.0.1:{PORT}{health.path}')"
-            ".then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"
-        )
         return docker.Service(
             f"{self._name}-service",
             name=plan.service,
@@ -100,7 +95,7 @@ class SocketServer(pulumi.ComponentResource):
                     "env": {**plan.environment, **values},
                     "secrets": secrets or None,
                     "healthcheck": {
-                        "tests": ["CMD", "node", "-e", probe],
+                        "tests": ["CMD", *health.command],
                         "interval": health.interval,
                         "timeout": health.timeout,
                         "retries": health.retries,

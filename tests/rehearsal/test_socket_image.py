@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from plan.socket import HealthGate
 from rehearsal import demo, docker_engine
 from rehearsal.docker_engine import Engine, images, processes, registry
 from rehearsal.docker_engine.clients import Clients
@@ -28,12 +29,7 @@ pytestmark = [
 RELEASE = demo.RELEASES[0]
 ORIGIN = "https://share-paint.app"
 PREVIEWS = r"^https://share-paint-(git-[a-z0-9-]+|[a-z0-9]{9})-demo\.vercel\.app$"
-# The health check of the service: it has to work in an image that has Node and nothing else.
-CHECK = [
-    "node",
-    "-e",
-    "fetch('http://127.0.0.1:3001/healthz').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))",
-]
+CHECK = HealthGate().command
 
 
 @pytest.fixture(scope="module")
