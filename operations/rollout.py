@@ -115,10 +115,12 @@ class Rollout:
 
     def _await(self, wanted: Wanted) -> Running:
         with hosts.connected(self._access) as host:
-            running = host.await_end(wanted.service)
-            if running.update not in ("completed", ""):
-                raise OperationError(_failure(host, wanted, host.settle(wanted.service)))
-            return host.settle(wanted.service) or running
+            host.await_end(wanted.service)
+            # Judged only now: Swarm may not have begun with the update when it was asked first.
+            running = host.settle(wanted.service)
+            if running is None or running.update not in ("completed", ""):
+                raise OperationError(_failure(host, wanted, running))
+            return running
 
     def _explain(self, wanted: Wanted) -> str:
         try:

@@ -1,5 +1,7 @@
 """What is said about a rollout: the sentence for every way in which one can end."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,7 +9,9 @@ import pytest
 
 from operations import hosts
 from operations.hosts import Host, Image, Running, _running
-from operations.rollout import Wanted, failure
+from operations.rollout import Rollout, Wanted, failure
+from operations.workspace import OperationError
+from tests.builders import staging
 
 ONE, TWO = (Image("registry.example/socket", digit * 40, f"sha256:{digit * 64}") for digit in "12")
 
@@ -105,6 +109,10 @@ class Told(Host):
         del name
         return self._said.pop(0) if len(self._said) > 1 else self._said[0]
 
+    def reasons(self, name: str, image: Image) -> list[str]:
+        del name, image
+        return []
+
 
 @pytest.mark.parametrize(
     ("said", "settled"),
@@ -119,3 +127,29 @@ def test_what_serves_is_told_after_the_rollback_whose_time_is_not_the_patience_f
 ) -> None:
     monkeypatch.setattr(hosts, "_POLL", 0.01)
     assert Told(*said).settle("paintshare-staging-socket", patience=0.005) == settled
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Rollout]:
+    """The rollout of release TWO on a host that says one after the other."""
+
+    def made(*said: Running) -> Rollout:
+        monkeypatch.setattr(hosts, "_POLL", 0.001)
+        monkeypatch.setattr(hosts, "connected", lambda _: nullcontext(Told(*said)))
+        named = {
+            "socketRelease": TWO.tag,
+            "socketDigest": TWO.digest,
+            "socketImage": "registry.example/socket",
+        }
+        return Rollout(staging(**named).settings())
+
+    return made
+
+
+def test_a_rollout_that_swarm_had_not_begun_when_it_was_asked_first_is_judged_by_its_end(
+    asked: Callable[..., Rollout],
+) -> None:
+    before = [running(TWO, "", one=2), running(TWO, "updating", one=1, two=1)]
+    assert asked(*before, running(TWO, "completed", two=2)).await_server() == ""
+    with pytest.raises(OperationError, match=f"release {TWO.tag} failed; {ONE.tag} still serves"):
+        asked(*before, running(ONE, "rollback_started", one=1, two=1), running(ONE, one=2)).await_server()
