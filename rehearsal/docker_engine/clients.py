@@ -73,6 +73,8 @@ class Clients:
     def wait(self, condition: Callable[["Clients"], bool], seconds: float = 60) -> bool:
         """True as soon as `condition` holds, False when it did not within `seconds` or the program ended."""
         processes.wait_until(lambda: condition(self) or self._process.poll() is not None, seconds)
+        if self._process.poll() is not None:
+            self._reader.join(5)  # its last words
         return condition(self)
 
     def finish(self) -> Event:

@@ -33,7 +33,7 @@ from rehearsal.docker_engine.registry import Registry
 
 SOURCES: Final = Path(__file__).resolve().parent.parent / "images"
 FAULTS: Final = ("healthz-500", "crash", "hang", "dies")
-"""Bad releases: `/healthz` answers 500; ends at once; `/healthz` never answers; ends after 5 seconds."""
+"""Bad releases: `/healthz` answers 500; ends at once; `/healthz` never answers; ends 5 s after an answer."""
 
 _CONTENT: Final = "paintshare.content"  # label: hash of what the image was built from
 _NODE: Final = 20  # the least major version

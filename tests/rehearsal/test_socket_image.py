@@ -259,12 +259,17 @@ def test_a_player_from_a_foreign_origin_is_refused(run: Run, sound: images.Image
 def test_a_stopping_server_answers_503_takes_nobody_and_lets_its_players_go(
     run: Run, sound: images.ImageRef
 ) -> None:
-    server = run(sound)
+    server = run(sound, DRAIN_SECONDS="20")
+    path, headers, welcome = HANDSHAKES["websocket"]
     with (
         Clients(server.url, ORIGIN, players=5, rooms=1) as clients,
         contextlib.closing(server.connect()) as held,
+        contextlib.closing(server.connect()) as lingering,
     ):
         assert clients.wait(lambda c: c.count("connect") == 5)
+        # No player, so it is not asked to leave: the server is still there when it is asked below.
+        lingering.request("GET", path, headers={"Origin": ORIGIN, **headers})
+        assert lingering.getresponse().status == welcome
         server.container.kill("SIGTERM")
         assert processes.wait_until(lambda: not server.answers(), 10)
         assert clients.wait(lambda c: c.count("leaving") == 5, 10)
@@ -274,8 +279,9 @@ def test_a_stopping_server_answers_503_takes_nobody_and_lets_its_players_go(
         answer = held.getresponse()
         assert answer.status == 503
         assert json.loads(answer.read())["status"] == "draining"
+        lingering.close()
         assert server.exit_code() == 0
-        assert clients.wait(lambda c: c.count("disconnect") == 5, 10)
+        assert clients.wait(lambda c: c.count("disconnect") == 5, 30)
         assert "stopped: 0 connections left" in server.log()
 
 

@@ -71,6 +71,7 @@ function player(index) {
   socket.on("connect", () => {
     const again = lostAt === undefined ? undefined : Date.now() - lostAt;
     socket.timeout(10_000).emit("join", { room, state }, (error, answer) => {
+      if (error && !socket.connected) return; // lost meanwhile, which "disconnect" tells; it joins when it is back
       if (error || answer.error) return print("join-failed", { player: index, error: answer?.error ?? "no answer" });
       if (again === undefined) {
         counts.connects++;

@@ -49,7 +49,8 @@ const admits = (origin) =>
   origin !== undefined && admitted.some((entry) => (typeof entry === "string" ? entry === origin : entry.test(origin)));
 
 if (FAULT === "crash") fail("FAULT=crash");
-if (FAULT === "dies") setTimeout(() => fail("FAULT=dies"), 1000 * Number(process.env.FAULT_AFTER_SECONDS ?? 5));
+// Counted from its first good answer, so that a busy machine sees it healthy first.
+let dies = FAULT === "dies" && (() => setTimeout(fail, 1000 * Number(process.env.FAULT_AFTER_SECONDS ?? 5), "FAULT=dies"));
 
 // --- metrics ------------------------------------------------------------------------------------------------
 
@@ -101,6 +102,8 @@ const server = http.createServer(async (request, response) => {
   if (stopping) response.setHeader("Connection", "close");
   if (pathname === "/healthz") {
     if (FAULT === "hang") return;
+    if (dies) dies();
+    dies = false;
     response.writeHead(STATUS[status], { "Content-Type": "application/json" });
     response.end(JSON.stringify({ status, release: RELEASE, battle }));
   } else if (pathname === "/metrics") {
