@@ -28,7 +28,7 @@ from rehearsal.receiver import Receiver
 
 _FOLDER: Final = "outside"
 _DNS, _HTTPS = 53, 443
-_START: Final = 30  # seconds
+_START: Final = 120  # seconds
 
 
 class Outside:

@@ -4,7 +4,9 @@ Nothing here asserts what the program should do; `Result.ok` and `Result.failed`
 same two lines.
 """
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,11 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from rehearsal import docker_hosts, home, outside
-from rehearsal.docker_engine import images, processes
+from rehearsal.docker_engine import Engine, images, processes
 from rehearsal.docker_engine.images import ImageRef
 from rehearsal.standin.account import Account
 
-TIMEOUT: Final = 300  # seconds a command may take before the test gives up on it
+TIMEOUT: Final = 900  # seconds a command may take before the test gives up on it
 
 
 @dataclass(frozen=True)
@@ -225,3 +227,14 @@ class DockerHome(RehearsalHome):
     def comes_to_serve(self, stack: str, release: str) -> bool:
         """Wait until a release answers: old and new ones take turns for a moment."""
         return processes.wait_until(lambda: self.serves(stack) == release, TIMEOUT)
+
+
+def processes_of(engine: Engine) -> list[tuple[int, str]]:
+    """Processes that name the engine in their arguments: daemons, shims, the registry."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it may end meanwhile
+            line = os.fsdecode((entry / "cmdline").read_bytes().replace(b"\0", b" "))
+            if engine.id in line:
+                found.append((int(entry.name), line))
+    return found

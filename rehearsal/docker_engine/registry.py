@@ -19,7 +19,7 @@ from rehearsal.docker_engine.errors import DockerUnavailableError
 
 _PROGRAM: Final = "docker-registry"
 _PORT: Final = 5000
-_START: Final = 30  # seconds; a tenth of one is usual
+_START: Final = 120  # seconds; a tenth of one is usual
 _MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 
 

@@ -26,6 +26,7 @@ from rehearsal import docker_engine
 from rehearsal.docker_engine import DockerUnavailableError, Engine, images, packages, processes, registry
 from rehearsal.docker_engine import engine as engine_module
 from rehearsal.home import CLONE
+from tests.harness import processes_of
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
@@ -67,8 +68,8 @@ def caddy(shared: Engine) -> images.ImageRef:
 def daemon(engine: Engine, program: str = "dockerd") -> list[int]:
     file = "daemon.json" if program == "dockerd" else "containerd.toml"
     found = processes.find(program, str(engine.short / file))
-    # A child that it has just forked is called as it is, until it runs something else.
-    return [pid for pid in found if _parent(pid) not in found]
+    # A child that it has just forked is called as it is, until it runs something else or ends.
+    return [pid for pid in found if _parent(pid) not in (None, *found)]
 
 
 def _parent(pid: int) -> int | None:
@@ -265,17 +266,6 @@ def test_stop_leaves_nothing_behind_but_the_data_and_other_engines(shared: Engin
         assert registry.ensure(folder / "registry", engine).digest("caddy", image.tag) == image.digest
 
 
-def processes_of(engine: Engine) -> list[tuple[int, str]]:
-    """Processes that name the engine in their arguments: daemons, shims, the registry."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            if engine.id in line:
-                found.append((int(entry.name), line))
-    return found
-
-
 def test_stop_without_an_engine_does_nothing(tmp_path: Path) -> None:
     docker_engine.stop(tmp_path / "never")
     assert not (tmp_path / "never").exists()
@@ -333,8 +323,13 @@ def test_a_second_engine_joins_the_swarm_and_tasks_on_both_reach_each_other(
             for task in tasks(service)
             for attachment in task["NetworksAttachments"]
         ]
-        for address in addresses:
-            assert fetched(client, caddy, f"http://{address}:8000/", network="across") == b"both"
+        # A task that runs may not listen yet.
+        eventually(
+            lambda: all(
+                fetched(client, caddy, f"http://{address}:8000/", network="across") == b"both"
+                for address in addresses
+            )
+        )
     finally:
         service.remove()
         docker_engine.stop(folder)

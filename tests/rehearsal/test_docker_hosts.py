@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal import docker_engine, docker_hosts, home
-from rehearsal.docker_engine import Engine, registry
-from tests.harness import DockerHome, RehearsalHome
+from rehearsal.docker_engine import Engine, processes, registry
+from tests.harness import DockerHome, RehearsalHome, processes_of
 
 
 def fetch(engine: Engine, image: str, url: str) -> int:
@@ -44,7 +44,9 @@ def test_containers_of_each_host_reach_what_the_other_publishes(served: DockerHo
             proxy, ["caddy", "respond", "--listen", ":8000", "hi"], ports={"8000/tcp": 9090}, detach=True
         )
         try:
-            assert fetch(socket, proxy, f"http://{monitor.address}:9090/") == 0
+            assert processes.wait_until(
+                lambda: fetch(socket, proxy, f"http://{monitor.address}:9090/") == 0, 60
+            )
         finally:
             container.remove(force=True)
 
@@ -103,11 +105,7 @@ def test_a_removed_home_leaves_no_process_mount_namespace_or_interface(
         assert not engine.namespace.exists()
         assert not Path("/sys/class/net", engine.link).exists()
         assert not engine.short.exists()
-        assert not [
-            entry
-            for entry in Path("/proc").glob("[0-9]*/cmdline")
-            if engine.id in entry.read_bytes().decode(errors="replace")
-        ]
+        assert processes_of(engine) == []
     assert not made.folder.exists()
     assert docker_home.hosts.socket.engine.running()
 
