@@ -247,7 +247,9 @@ _CONVERGE: Final = Object(
 )
 _AUTH: Final = Object((Field("serverAddress", ""), Field("username", ""), Field("password", "")))
 
-_FIRST_LOOK: Final = 2.0  # seconds until Swarm has begun; the plugin gives it 7, and looks every 5
+# The plugin waits 7 s before its first look, and looks every 5. Here: until Swarm says that it has begun, and
+# then until it has made the first task. It never says so of an update that replaces no task.
+_BEGIN, _FIRST_TASK = 5.0, 2.0
 _POLL: Final = 0.3
 
 
@@ -476,7 +478,10 @@ class _Rollout:
 
     def update(self) -> None:
         """Until every replica runs, new or old, or Swarm says how the update ended."""
-        self._pause(_FIRST_LOOK)
+        deadline = time.monotonic() + _BEGIN
+        while not self._ask()[0].get("UpdateStatus") and time.monotonic() < deadline:
+            self._pause(_POLL)
+        self._pause(_FIRST_TASK)
         for _ in self._until_timeout():
             service, tasks = self._ask()
             status = service.get("UpdateStatus") or {}
