@@ -98,7 +98,7 @@ class RehearsalHome:
         return self.run(sys.executable, "-m", "operations", *arguments, stdin=stdin)
 
     @contextmanager
-    def hanging(self, verb: str, kind: str, *command: str, seconds: int = 40) -> Iterator[Running]:
+    def hanging(self, verb: str, kind: str, *command: str, seconds: int = 60) -> Iterator[Running]:
         """A command that hangs for `seconds` where Vercel is asked to `verb` a `kind`, as the block sees it.
 
         It is killed when the block leaves it at work.

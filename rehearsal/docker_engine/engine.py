@@ -113,7 +113,7 @@ class Engine:
                 return False  # the folder was removed under a running engine and made anew
             with socket.socket(socket.AF_UNIX) as containerd:  # without it dockerd answers and starts nothing
                 containerd.connect(str(self.short / "containerd.sock"))
-            with contextlib.closing(self.client(timeout=10)) as client:
+            with contextlib.closing(self.client(timeout=60)) as client:
                 return _node_state(client) == "active"
         except (DockerException, OSError):
             return False

@@ -64,7 +64,7 @@ def test_an_ssh_that_hangs_is_given_up_and_ended(tmp_path: Path, monkeypatch: py
     ssh.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     access = DockerHost(address="ssh://deploy@docker.example")
-    with pytest.raises(OperationError, match="ssh://deploy@docker"), hosts.connected(access, 0.3):
+    with pytest.raises(OperationError, match="ssh://deploy@docker"), hosts.connected(access, 5):
         pass
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)

@@ -17,7 +17,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ IMAGES = {
     "2": "exec httpd -f -p 8080 -h /www -c /dev/null",
     "sick": "rm /www/healthz; exec httpd -f -p 8080 -h /www",
     "crashes": "exit 3",
-    "dies": "httpd -p 8080 -h /www; sleep 4; exit 4",
+    "dies": "httpd -p 8080 -h /www; while [ ! -e /die ]; do sleep 1; done; exit 4",
 }
 
 
@@ -148,7 +148,7 @@ def refused(status: int, message: str = "") -> Iterator[None]:
 HEALTH = {
     "tests": ["CMD", "/bin/busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8080/healthz"],
     "interval": "500ms",
-    "timeout": "2s",
+    "timeout": "30s",
     "retries": 2,
 }
 
@@ -263,9 +263,9 @@ class Forwarder:
 
     def cut(self) -> None:
         """Nothing gets through any more."""
-        self._server.shutdown(socket.SHUT_RDWR)
-        for each in self._open:
-            each.shutdown(socket.SHUT_RDWR)
+        for each in (self._server, *self._open):
+            with suppress(OSError):  # closed already
+                each.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
         while True:
@@ -1147,11 +1147,17 @@ def test_service_failed_create_is_removed__so_the_next_up_creates_it(
 def test_service_update_waits_until_every_slot_runs__though_swarm_still_watches_and_may_go_back(
     host: Host, client: engine_sdk.DockerClient
 ) -> None:
-    update = {**rollout()["updateConfig"], "monitor": "10s", "delay": "10s"}
+    update = {**rollout()["updateConfig"], "monitor": "10m", "delay": "10m"}
     made = host.create("Service", **rollout(updateConfig=update))
     host.update(made, **rollout(updateConfig=update, container={"image": "release:dies"}))
     assert running(client) == ["release:1", "release:dies"]
     assert client.services.get("web").attrs["UpdateStatus"]["State"] == "updating"
+    for container in client.containers.list():
+        if "release:dies" in container.attrs["Config"]["Image"]:
+            container.exec_run(["/bin/busybox", "touch", "/die"])
+    assert processes.wait_until(
+        lambda: client.services.get("web").attrs["UpdateStatus"]["State"] != "updating", 60
+    )
     assert settled(client) == ["release:1"] * 2
     assert client.services.get("web").attrs["UpdateStatus"]["State"] == "rollback_completed"
 
@@ -1170,7 +1176,13 @@ def test_service_failed_create_is_removed__or_kept_in_the_state_when_the_engine_
     stated = rollout(container={"image": "release:sick"})
     with closing(Forwarder(swarm.host)) as forwarder:
         host.configure(host=f"tcp://{forwarder.address}")
-        threading.Timer(3, forwarder.cut).start()
+
+        def cut() -> None:
+            """Once it is made, and its tasks are waited for."""
+            processes.wait_until(lambda: b"/tasks?" in forwarder.sent, 60)
+            forwarder.cut()
+
+        threading.Thread(target=cut).start()
         with pytest.raises(UnfinishedError, match="no Docker engine answers") as caught:
             host.create("Service", **stated)
     host.configure(host=swarm.host)
@@ -1217,7 +1229,7 @@ def test_service_paused_update_fails__and_leaves_what_runs(
 
 def test_service_timeout_fails__while_swarm_goes_on(host: Host, client: engine_sdk.DockerClient) -> None:
     made = host.create("Service", **rollout())
-    slow = {"image": "release:2", "healthcheck": {**HEALTH, "interval": "10s"}}
+    slow = {"image": "release:2", "healthcheck": {**HEALTH, "interval": "10m"}}
     with pytest.raises(UnfinishedError) as caught:
         host.update(made, **rollout(container=slow, convergeConfig={"timeout": "3s"}))
     assert str(caught.value).startswith(f"Service with ID ({made.id}) did not converge after 3s")

@@ -189,7 +189,7 @@ def test_a_release_that_falls_ill_while_it_is_watched_is_taken_back(staged: Runn
 def test_a_promotion_that_is_cancelled_while_it_is_applied_is_taken_back(staged: Runner) -> None:
     account = staged.home.account("vercel")
     with account.transaction():
-        account.put("fault", "1", {"verb": "create", "kind": "Deployment", "hang": 25})
+        account.put("fault", "1", {"verb": "create", "kind": "Deployment", "hang": 60})
 
     def cancelled() -> bool:
         return processes.wait_until(lambda: account.find("fault") == [], TIMEOUT)

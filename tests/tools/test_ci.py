@@ -101,6 +101,7 @@ def test_a_rollback_that_was_cut_off_may_go_on() -> None:
 def test_a_rollback_waits_for_what_a_cut_off_step_left_at_work(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ci, "CLONE", folder)  # other tests work in the real one
     waits = "import time; time.sleep(600)"
     left = subprocess.Popen([sys.executable, "-c", waits, "promote", "--stack", "staging"], cwd=folder)
     pauses: list[int] = []
@@ -122,6 +123,7 @@ def test_a_rollback_waits_for_what_a_cut_off_step_left_at_work(
 def test_a_rollback_does_not_wait_for_ever_nor_for_other_stacks_folders_and_verbs(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ci, "CLONE", folder)  # other tests work in the real one
     monkeypatch.setattr(ci, "PATIENCE", 0.0)
     here, elsewhere = folder, folder / "elsewhere"
     elsewhere.mkdir()
@@ -229,12 +231,12 @@ def test_a_step_that_github_ends_has_told_of_its_record_and_its_verb_ends_in_ord
     (folder / "Makefile").write_text(f"step:\n\t@{sys.executable} {' '.join(map(str, command))}\n")
     env = {**os.environ, "GITHUB_OUTPUT": str(output), "PYTHONPATH": str(ROOT)}
     step = subprocess.Popen(["bash", "-e", "step.sh"], cwd=folder, env=env)
-    assert processes.wait_until(lambda: output.exists() and output.read_text() == "recorded=true\n", 30)
+    assert processes.wait_until(lambda: output.exists() and output.read_text() == "recorded=true\n", 120)
     step.send_signal(signal.SIGINT)
     time.sleep(0.5)
     assert step.poll() is None
     step.send_signal(signal.SIGTERM)
-    step.wait(30)
+    step.wait(120)
     assert trace.read_text() == "orderly"
     assert set(output.read_text().split()) == {"recorded=true"}
 
