@@ -161,6 +161,11 @@ class Watch:
         """True once every player that was away, if any, has its room again."""
         return self.clients.wait(lambda now: "disconnect" not in _last(now).values(), PATIENCE)
 
+    @property
+    def releases(self) -> set[str]:
+        """The releases that players have joined a room on."""
+        return {one["release"] for one in self.clients.events if "release" in one}
+
     def told(self, what: str) -> str:
         """One line for the log of the test."""
         probes, ms = self.probes, self.summary["reconnectMs"]

@@ -66,6 +66,13 @@ def lost_nothing(watch: Watch) -> None:
     assert watch.clients.count("join-failed") == 0
 
 
+def met_nothing_but(watch: Watch, serves: ImageRef) -> None:
+    """No player was ever with another release. Swarm may exchange a task of N-1 for a new one of N-1 when it
+    goes back (docs/decisions.md): its players are told to leave, and are back in their rooms a moment later.
+    """
+    assert watch.releases == {serves.tag}
+
+
 @pytest.mark.usefixtures("sound")
 def test_after_the_first_up_nothing_is_left_to_change(rollouts: Rollouts) -> None:
     for verb in ("up", "refresh"):
@@ -94,10 +101,11 @@ def test_a_release_that_is_never_healthy_meets_no_player(
         failed = rollouts.up(bad).failed()
         assert rollouts.serving() == {sound.serves.tag: 2}
         sound.stay()
+        assert watch.nobody_is_away()
     print(watch.told(f"a bad release, {fault}, and N-1 named again"))
     says_who_serves(failed.text, bad, sound.serves)
     lost_nothing(watch)
-    assert watch.summary["lost"] == 0
+    met_nothing_but(watch, sound.serves)
 
 
 def test_a_release_that_dies_once_healthy_loses_no_probe_and_no_room(
@@ -189,10 +197,11 @@ def test_an_image_that_goes_while_it_is_rolled_out_costs_nothing(rollouts: Rollo
     bad = rollouts.strip(release(rollouts.hub, "8"))
     with rollouts.watched() as watch:
         failed = rollouts.up(bad).failed()
+        assert watch.nobody_is_away()
     print(watch.told("an image that cannot be pulled"))
     says_who_serves(failed.text, bad, sound.serves)
     lost_nothing(watch)
-    assert watch.summary["lost"] == 0
+    met_nothing_but(watch, sound.serves)
     sound.stay()
 
 
