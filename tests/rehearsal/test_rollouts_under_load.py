@@ -67,10 +67,9 @@ def lost_nothing(watch: Watch) -> None:
 
 
 def met_nothing_but(watch: Watch, serves: ImageRef) -> None:
-    """No player was ever with another release. Swarm may exchange a task of N-1 for a new one of N-1 when it
-    goes back (docs/decisions.md): its players are told to leave, and are back in their rooms a moment later.
-    """
+    """No player was ever with another release, nor had to leave the task it was with."""
     assert watch.releases == {serves.tag}
+    assert watch.summary["lost"] == 0
 
 
 @pytest.mark.usefixtures("sound")
