@@ -4,9 +4,7 @@ Nothing here asserts what the program should do; `Result.ok` and `Result.failed`
 same two lines.
 """
 
-import contextlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -231,10 +229,5 @@ class DockerHome(RehearsalHome):
 
 def processes_of(engine: Engine) -> list[tuple[int, str]]:
     """Processes that name the engine in their arguments: daemons, shims, the registry."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it may end meanwhile
-            line = os.fsdecode((entry / "cmdline").read_bytes().replace(b"\0", b" "))
-            if engine.id in line:
-                found.append((int(entry.name), line))
-    return found
+    lines = ((pid, " ".join(arguments)) for pid, arguments in processes.running())
+    return [(pid, line) for pid, line in lines if engine.id in line]

@@ -19,7 +19,7 @@ _started: Final[list[subprocess.Popen[bytes]]] = []  # kept, so that those that 
 def find(program: str, argument: str) -> list[int]:
     """Process ids of `program` (its file's name) that have `argument` among their arguments."""
     return [
-        pid for pid, arguments in _processes() if argument in arguments and Path(arguments[0]).name == program
+        pid for pid, arguments in running() if argument in arguments and Path(arguments[0]).name == program
     ]
 
 
@@ -47,7 +47,7 @@ def end(processes: Iterable[int], patience: float) -> None:
 def kill_tree(roots: Iterable[int]) -> None:
     """Kill processes and all that descend from them."""
     children: dict[int, list[int]] = {}
-    for pid, _ in _processes():
+    for pid, _ in running():
         children.setdefault(_parent(pid), []).append(pid)
     doomed = list(roots)
     for pid in doomed:  # grows while it is walked
@@ -68,7 +68,7 @@ def wait_until(condition: Callable[[], bool], seconds: float, every: float = 0.0
     return True
 
 
-def _processes() -> Iterable[tuple[int, list[str]]]:
+def running() -> Iterable[tuple[int, list[str]]]:
     """Every process but kernel threads and those that have ended and wait for their parent."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

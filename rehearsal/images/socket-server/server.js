@@ -49,8 +49,8 @@ const admits = (origin) =>
   origin !== undefined && admitted.some((entry) => (typeof entry === "string" ? entry === origin : entry.test(origin)));
 
 if (FAULT === "crash") fail("FAULT=crash");
-// Counted from its first good answer, so that a busy machine sees it healthy first.
-let dies = FAULT === "dies" && (() => setTimeout(fail, 1000 * Number(process.env.FAULT_AFTER_SECONDS ?? 5), "FAULT=dies"));
+const DIES_MS = 1000 * Number(process.env.FAULT_AFTER_SECONDS ?? 5);
+let death; // set by the first good answer, so that a busy machine sees it healthy first
 
 // --- metrics ------------------------------------------------------------------------------------------------
 
@@ -102,8 +102,7 @@ const server = http.createServer(async (request, response) => {
   if (stopping) response.setHeader("Connection", "close");
   if (pathname === "/healthz") {
     if (FAULT === "hang") return;
-    if (dies) dies();
-    dies = false;
+    if (FAULT === "dies") death ??= setTimeout(fail, DIES_MS, "FAULT=dies");
     response.writeHead(STATUS[status], { "Content-Type": "application/json" });
     response.end(JSON.stringify({ status, release: RELEASE, battle }));
   } else if (pathname === "/metrics") {
