@@ -93,6 +93,21 @@ class Rollouts:
         with contextlib.closing(self.hub.engine.client()) as client:
             return int(client.api.inspect_service(self.service)["Version"]["Index"])
 
+    def history(self) -> str:
+        """All that Swarm remembers of the tasks, the oldest first: for the message of a failed test."""
+        with contextlib.closing(self.hub.engine.client()) as client:
+            tasks = client.api.tasks(filters={"service": self.service})
+            service = client.api.inspect_service(self.service)
+        return "\n".join(
+            [
+                f"slot {task.get('Slot')} {task['ID'][:6]} {image_of(task).partition('@')[0][-6:]} made "
+                f"{task['CreatedAt']} wanted {task['DesiredState']}, {task['Status']['State']} since "
+                f"{task['Status']['Timestamp']}: {task['Status'].get('Err') or task['Status']['Message']}"
+                for task in sorted(tasks, key=lambda task: str(task["CreatedAt"]))
+            ]
+            + [json.dumps(service.get("UpdateStatus"))]
+        )
+
     def settles(self, image: ImageRef, tasks: int = 2) -> bool:
         """True once every task is of this release, and all that are wanted run."""
         return processes.wait_until(lambda: self.serving() == {image.tag: tasks}, PATIENCE)

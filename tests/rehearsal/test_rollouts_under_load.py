@@ -66,10 +66,10 @@ def lost_nothing(watch: Watch) -> None:
     assert watch.clients.count("join-failed") == 0
 
 
-def met_nothing_but(watch: Watch, serves: ImageRef) -> None:
+def met_nothing_but(watch: Watch, serves: ImageRef, rollouts: Rollouts) -> None:
     """No player was ever with another release, nor had to leave the task it was with."""
     assert watch.releases == {serves.tag}
-    assert watch.summary["lost"] == 0
+    assert watch.summary["lost"] == 0, rollouts.history()
 
 
 @pytest.mark.usefixtures("sound")
@@ -104,7 +104,7 @@ def test_a_release_that_is_never_healthy_meets_no_player(
     print(watch.told(f"a bad release, {fault}, and N-1 named again"))
     says_who_serves(failed.text, bad, sound.serves)
     lost_nothing(watch)
-    met_nothing_but(watch, sound.serves)
+    met_nothing_but(watch, sound.serves, rollouts)
 
 
 def test_a_release_that_dies_once_healthy_loses_no_probe_and_no_room(
@@ -200,7 +200,7 @@ def test_an_image_that_goes_while_it_is_rolled_out_costs_nothing(rollouts: Rollo
     print(watch.told("an image that cannot be pulled"))
     says_who_serves(failed.text, bad, sound.serves)
     lost_nothing(watch)
-    met_nothing_but(watch, sound.serves)
+    met_nothing_but(watch, sound.serves, rollouts)
     sound.stay()
 
 
