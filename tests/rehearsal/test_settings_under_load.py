@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.docker_engine import images
+from rehearsal.docker_engine import images, processes
 from rehearsal.home import CLONE
 from tests.harness import RehearsalHome
 from tests.rehearsal.rollouts import PLAYERS, RATE, Rollouts, Watch, release, swarm
@@ -64,10 +64,23 @@ def inspected(rollouts: Rollouts) -> dict[str, Any]:
 
 def mounted(rollouts: Rollouts, key: str = SECRET) -> set[str]:
     """What the running tasks read in the file of a secret."""
-    read = f"process.stdout.write(require('fs').readFileSync('/run/secrets/{key}', 'utf8'))"
+    program = f"process.stdout.write(require('fs').readFileSync('/run/secrets/{key}', 'utf8'))"
     with contextlib.closing(rollouts.hub.engine.client()) as client:
         containers = client.containers.list(filters={"name": rollouts.service})
-        return {each.exec_run(["node", "-e", read]).output.decode() for each in containers}
+        return {read(each, ["node", "-e", program]) for each in containers}
+
+
+def read(container: Any, command: list[str]) -> str:
+    """What a command in a container says. Of a short one a busy engine may lose it."""
+    said = ""
+
+    def says() -> bool:
+        nonlocal said
+        said = container.exec_run(command).output.decode()
+        return bool(said)
+
+    processes.wait_until(says, 30)
+    return said
 
 
 def secrets_of(rollouts: Rollouts) -> list[str]:
