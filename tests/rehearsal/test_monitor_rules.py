@@ -130,10 +130,10 @@ CASES: dict[str, Case] = {
         silent=10, fires=15.5, over=5.5,
     ),
     "SocketRestarts": Case(
-        series={f"up{{{TASKS[0]}}}": always(1), START % 5: always(0),
-                **{START % task: Gauge(good="_", bad=1200, limit="_" if task == 8 else 1200)
-                   for task in (6, 7, 8)}},
-        silent=0.75, fires=1.5, over=15.5,
+        series={f"up{{{TASKS[0]}}}": always(1), START % 5: always(-3600),
+                **{START % task: Gauge(good="_", bad=1200, limit="_" if task == 10 else 1200)
+                   for task in (6, 7, 8, 9, 10)}},
+        silent=0.75, fires=1.5, over=57.5,
     ),
     "SocketCpu": Case(
         series={f"process_cpu_seconds_total{{{TASKS[0]}}}": Counter(good=1, bad=12.2, limit=11.9)},
@@ -271,6 +271,24 @@ def test_a_quiet_hour_is_no_loss_of_connections(promtool: Promtool) -> None:
         f"socket_disconnects_total{{{TASKS[0]}}}": counted([2] * 200),
     }
     assert promtool.judge(series, [Check(45, {})], only=["SocketDisconnects"]) == ""
+
+
+@pytest.mark.parametrize(("life", "firing"), [(6, {"SocketRestarts": 1}), (15, {})])
+def test_one_task_of_two_that_dies_again_and_again_is_seen(
+    promtool: Promtool, life: int, firing: dict[str, int]
+) -> None:
+    """The other one is well, and what died is at work again a minute later."""
+    minutes = 120
+    lives = {
+        START % (6 + number): ["_"] * (4 * start) + [60 * start] * (4 * life - 4) + ["_"] * (4 * minutes)
+        for number, start in enumerate(range(0, minutes, life))
+    }
+    series: Series = {
+        **lives,
+        START % 5: [0] * 4 * minutes,
+        **{f"up{{{t}}}": [1] * 4 * minutes for t in TASKS},
+    }
+    assert promtool.judge(series, [Check(100, firing)], only=["SocketRestarts"]) == ""
 
 
 def test_a_certificate_of_an_internal_authority_is_not_late_while_it_has_hours(promtool: Promtool) -> None:
@@ -422,6 +440,15 @@ def test_a_few_unlucky_players_are_no_failing_share(promtool: Promtool) -> None:
     more: Series = {REFUSED: counted([0.3] * 60), OK: counted([0.3] * 60)}
     fires = Check(59, {"BattleConnectFast": 1})
     assert promtool.judge(more, [fires], step=60, every=60, only=["BattleConnectFast"]) == ""
+
+
+def test_a_strangers_handshake_in_a_quiet_night_is_no_failing_share(promtool: Promtool) -> None:
+    quiet, minutes = [0.01] * 4000, 4000  # forty connects in three days
+    for strangers, firing in ((4, {}), (6, {"BattleConnectCreep": 1})):
+        refused = [0.0] * (minutes - 60) + [strangers / 10] * 10 + [0.0] * 50
+        series: Series = {REFUSED: counted(refused), OK: counted(quiet)}
+        judge = partial(promtool.judge, step=60, every=60, only=["BattleConnectCreep"])
+        assert judge(series, [Check(minutes - 5, firing)]) == ""
 
 
 # --- what each stack renders -------------------------------------------------------------------------------
