@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from plan.adoption import adoptables
 from plan.delivery import Kind, environments, names
 from plan.hosts import OVERRIDING, registry
-from plan.protection import repositories
+from plan.protection import repositories, rulesets
 from plan.settings import FIELDS, PLACEHOLDER, Loaded, Problem, Settings, Sibling
 from plan.supabase_keys import read_key
 from plan.variables import (
@@ -587,6 +587,12 @@ def _delivery(settings: Settings) -> Iterator[Problem]:
                 yield Problem(path, text, _remove(settings, path))
             elif not value:
                 yield Problem(path, "is empty", _set(settings, path))
+    if settings.release_app_id or "APP_CLIENT_ID" not in settings.delivery.get(settings.environment, {}):
+        return
+    for rule in rulesets(settings):
+        if rule.repository == settings.infra_repository:
+            text = f"is not set: the ruleset of `{rule.pattern}` would refuse what workflows record there"
+            yield Problem("releaseAppId", text, _set(settings, "releaseAppId", "NUMBER"))
 
 
 def _identities(settings: Settings) -> Iterator[Problem]:

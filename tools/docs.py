@@ -381,7 +381,12 @@ environments have to do for staging's socket host as well.
 
 _APPS: Final = """\
 **GitHub Apps.** Two, installed on both repositories alone, with these repository permissions. The one of
-*apply* is the release app, which may bypass the ruleset of `main` (`releaseAppId`).
+*apply* is the release app, which may bypass the ruleset of `main`. The stack that declares that ruleset
+names it by the number that GitHub shows as *App ID* (`APP_CLIENT_ID` is its *Client ID*):
+
+```sh
+pulumi config set releaseAppId NUMBER --stack production
+```
 """
 
 

@@ -62,4 +62,26 @@ def test_a_stack_may_state_every_variable_of_its_roles(file: StackFile) -> None:
     file.config["delivery"] = {
         environment: dict.fromkeys(names(role, Kind.VARIABLE), "value") for environment, role in roles.items()
     }
+    file.config["releaseAppId"] = 77
     assert file.check().problems == ()
+
+
+@pytest.mark.parametrize(
+    ("file", "problems"),
+    [
+        (production(), ["releaseAppId"]),
+        (production(releaseAppId=77), []),
+        (
+            production(githubPlan="free", infraRepositoryVisibility="private"),
+            [],
+        ),  # no ruleset, nothing to get past
+        (staging(), []),  # the ruleset is production's
+    ],
+    ids=["no app", "app", "no ruleset", "another stack's ruleset"],
+)
+def test_an_app_that_the_ruleset_of_the_record_would_refuse_is_asked_for(
+    file: StackFile, problems: list[str]
+) -> None:
+    file.config["delivery"] = {file.stack: {"APP_CLIENT_ID": "Iv1.value"}}
+    found = [problem.key for problem in file.check().problems]
+    assert [key for key in found if key == "releaseAppId"] == problems
