@@ -6,7 +6,7 @@ number of the rollout stands here. Durations are written as Docker returns them,
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -21,6 +21,7 @@ PROXY_HTTP_PORT, PROXY_HTTPS_PORT = (
     8443,
 )  # inside the proxy's task: no capability is needed to bind them
 
+SWARM_NAME: Final = 64  # characters; Swarm refuses a secret or config with more, and no preview does
 DRAIN_SECONDS: Final = 20  # the server stops taking connections and lets clients move (docs/app-contract.md)
 STOP_GRACE: Final = "30s"  # longer than the drain, or Docker kills it half-way
 # Caddy's official image gives its program this one: it may bind low ports, and cannot be started where the
@@ -165,8 +166,14 @@ def socket_plan(settings: Settings) -> SocketPlan | None:
         http_port=settings.socket_http_port,
         https_port=settings.socket_https_port,
         health=HealthGate(),
-        rollout=Rollout(parallelism=max(1, settings.socket_replicas // 4)),
+        rollout=_rollout(settings.socket_replicas),
     )
+
+
+def _rollout(replicas: int) -> Rollout:
+    """Where there is no next task, nothing waits for it: Swarm judges no failure while it waits."""
+    rollout = Rollout(parallelism=max(1, replicas // 4))
+    return replace(rollout, delay="0s") if replicas <= rollout.parallelism else rollout
 
 
 def _environment(found: list[Assignment], files: list[str]) -> dict[str, str]:
@@ -178,9 +185,8 @@ def _environment(found: list[Assignment], files: list[str]) -> dict[str, str]:
 
 def _file_secret(settings: Settings, key: str, value: str) -> FileSecret:
     mac = fingerprint(settings.fingerprint_key.get_secret_value(), value)[:12]
-    return FileSecret(
-        key=key, value=value, name=f"{prefix(settings.stack)}-{key.lower().replace('_', '-')}-{mac}"
-    )
+    name = f"{prefix(settings.stack)}-{key.lower().replace('_', '-')}"[: SWARM_NAME - len(mac) - 1]
+    return FileSecret(key=key, value=value, name=f"{name}-{mac}")
 
 
 def render_caddyfile(settings: Settings) -> str:

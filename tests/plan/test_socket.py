@@ -1,12 +1,22 @@
 """The socket server's plan: nothing without a release, the environment off the matrix, the proxy's text."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from plan.socket import DRAIN_SECONDS, PROXY_STOP_GRACE, STOP_GRACE, SocketPlan, socket_plan
-from tests.builders import StackFile, production, staging
+from plan.socket import (
+    DRAIN_SECONDS,
+    PROXY_STOP_GRACE,
+    STOP_GRACE,
+    SWARM_NAME,
+    SocketPlan,
+    socket_plan,
+)
+from plan.uptime import uptime_plan
+from plan.variables import MATRIX, Class
+from tests.builders import StackFile, monitored, production, staging
 
 CONVERGE = 300
 SHA, DIGEST = "a" * 40, "sha256:" + "b" * 64
@@ -126,6 +136,12 @@ def test_the_next_task_waits_until_the_one_before_has_outlived_its_window() -> N
     assert seconds(rollout.delay) >= seconds(rollout.monitor)
 
 
+def test_where_there_is_no_next_task_a_failure_is_judged_at_once() -> None:
+    """While a task waits for the one before, Swarm reads of no failure."""
+    rollout = plan(socketReplicas=1).rollout
+    assert (rollout.delay, rollout.monitor) == ("0s", "15s")
+
+
 @pytest.mark.parametrize("replicas", [1, 2, 7, 11, 100])
 def test_a_rollout_of_any_size_fits_its_timeout_and_keeps_three_quarters_of_the_tasks(replicas: int) -> None:
     found = plan(socketReplicas=replicas)
@@ -133,6 +149,25 @@ def test_a_rollout_of_any_size_fits_its_timeout_and_keeps_three_quarters_of_the_
     assert steps * (seconds(found.health.start_period) + seconds(found.rollout.delay)) < CONVERGE
     assert found.rollout.converge_timeout == f"{CONVERGE // 60}m0s"
     assert found.rollout.parallelism <= max(1, replicas / 4)
+
+
+@pytest.mark.parametrize("make", [staging, production], ids=lambda make: make.__name__)
+def test_swarm_takes_the_name_of_every_secret_and_config(make: Callable[..., StackFile]) -> None:
+    """Of every row that may go to the server, and of the monitor's files; an overlap has the longest name."""
+    file = monitored(with_release(make, socketFileSecrets=True))
+    for row in MATRIX:
+        if row.kind is not Class.PUBLIC:
+            file.set_secret(row.key, f"a value of {row.key}")
+    settings = file.settings()
+    found, watched = socket_plan(settings), uptime_plan(settings)
+    assert found
+    assert watched
+    names = [each.name for each in found.file_secrets] + [found.caddyfile_name]
+    for service in watched.services:
+        names += [each.name for each in service.configs] + [each.name for each in service.secrets]
+    assert any("pepper-prev" in name for name in names)
+    assert {name for name in names if len(name) > SWARM_NAME} == set()
+    assert len(set(names)) == len(names)
 
 
 def test_the_proxy_leaves_its_port_at_once() -> None:
