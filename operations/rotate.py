@@ -329,6 +329,11 @@ def verify_builds(
     served = serving.web(settings, vercel)
     fresh = served is not None and served.ready and served.created >= written
     text = "serves a build with it" if fresh else "serves a build made before it was written"
+    if not fresh and settings.vercel_target == "production" and not settings.release:
+        text += (
+            f". Until the first promotion only a push to `{settings.branch}` or a redeployment in Vercel's "
+            "dashboard brings it: do not revoke the old value before"
+        )
     yield Finding(ok=fresh, what="web", text=f"{settings.web_domain} {text}")
     if not settings.previous_release:
         return
