@@ -14,9 +14,6 @@ import pulumiverse_vercel as vercel
 
 from plan.web import Project, Scope, WebPlan
 
-# A build that hangs is polled without a bound by the provider (FACTS "Vercel", Deployment).
-_BUILD_TIMEOUT = pulumi.CustomTimeouts(create="20m", update="20m")
-
 
 @dataclass(frozen=True, kw_only=True)
 class WebAppArgs:
@@ -126,9 +123,8 @@ class WebApp(pulumi.ComponentResource):
                 custom_environment_id=environment_id if plan.scope.custom else None,
                 delete_on_destroy=False,  # old builds stay as rollback targets
                 meta={"paintshareVariables": plan.fingerprint, "paintshareEdgeConfig": token.id},
-                opts=pulumi.ResourceOptions(
-                    parent=self, depends_on=[*variables, *domains], custom_timeouts=_BUILD_TIMEOUT
-                ),
+                # No time-outs: the plugin does not read them (docs/hazards.md, build-hangs).
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[*variables, *domains]),
             )
 
         if plan.follows:

@@ -99,14 +99,18 @@ def promoting(settings: Settings, new: Release, served: str) -> Edit:
     return change
 
 
-def rolling_back(settings: Settings, parts: tuple[Part, ...]) -> Edit:
-    """The edit that swaps current and N-1 of the parts, and notes from what they were taken back."""
+def rolling_back(settings: Settings, parts: tuple[Part, ...], *, built: bool = True) -> Edit:
+    """The edit that swaps current and N-1 of the parts, and notes from what they were taken back.
+
+    A web release whose build failed, hence not `built`, is no N-1: every later update would build it again,
+    and fail again.
+    """
     old, new = current(settings), previous(settings)
 
     def change(config: dict[str, Any]) -> None:
         marks = dict(settings.rolled_back)
         if "web" in parts:
-            _set(config, release=new.web, previousRelease=old.web)
+            _set(config, release=new.web, previousRelease=old.web if built else "")
             marks["web"] = old.web
         if "socket" in parts:
             _set(config, socketRelease=new.socket, socketDigest=new.digest)
@@ -149,14 +153,14 @@ def to_take_back(settings: Settings, asked: Part | None) -> tuple[Part, ...]:
     there: dict[Part, str] = {"web": settings.previous_release, "socket": settings.previous_socket_release}
     wanted: tuple[Part, ...] = (asked,) if asked else settings.promoted_parts
     wanted = wanted or tuple(part for part in PARTS if there[part])
-    missing = [part for part in wanted if not there[part]]
+    missing = [part for part in wanted if not there[part] and part not in settings.rolled_back]
     if missing or not wanted:
         raise OperationError(
             f"no N-1 of {' and '.join(missing or PARTS)} is recorded in stack `{settings.stack}`: "
             "there is nothing to go back to. The kill switch takes battle out of service: "
             f"python -m operations features battle=off --stack {settings.stack}"
         )
-    return tuple(part for part in wanted if settings.rolled_back.get(part) != there[part])
+    return tuple(part for part in wanted if there[part] and settings.rolled_back.get(part) != there[part])
 
 
 def _set(config: dict[str, Any], **values: Any) -> None:

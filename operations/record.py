@@ -21,11 +21,12 @@ _PAUSES: Final = (2.0, 5.0, 15.0)  # seconds before a refused push is tried agai
 _PATIENCE: Final = 10  # seconds that a fetch may hold up a verb
 
 
-def commit(workspace: Workspace, subject: str) -> str | None:
+def commit(workspace: Workspace, subject: str, *, urgent: bool = False) -> str | None:
     """Commit the stack file as it is now; the short hash, or None where there is nothing to commit.
 
-    Other files stay as they are, staged ones too. Raises OperationError with git's own words; then there is
-    no commit, and the stack file is the caller's to put back.
+    Other files stay as they are, staged ones too. `urgent`: what else was pushed meanwhile does not refuse
+    it, and is not taken here either. Raises OperationError with git's own words; then there is no commit, and
+    the stack file is the caller's to put back.
     """
     name = workspace.stack_file.name
     if _git(workspace, "rev-parse", "--is-inside-work-tree").returncode:
@@ -33,7 +34,7 @@ def commit(workspace: Workspace, subject: str) -> str | None:
     if _git(workspace, "check-ignore", "--quiet", name).returncode == 0:
         return None
     if not _said(workspace, "status", "--porcelain", "--", name):
-        _publish(workspace)  # what a killed run committed and did not push
+        _publish(workspace, urgent)  # what a killed run committed and did not push
         return None
     now = datetime.now(UTC)
     who = f"By: {getpass.getuser()}@{socket.gethostname()}\nAt: {now:%Y-%m-%dT%H:%M:%SZ}"
@@ -41,7 +42,7 @@ def commit(workspace: Workspace, subject: str) -> str | None:
         _said(workspace, "add", "--", name)
         _said(workspace, "commit", "--quiet", "--only", "-m", subject, "-m", who, "--", name)
         try:
-            _publish(workspace)
+            _publish(workspace, urgent)
         except OperationError:  # else whatever is pushed next would carry it along
             _said(workspace, "reset", "--quiet", "--soft", "HEAD^")
             _said(workspace, "reset", "--quiet", "--", name)
@@ -112,10 +113,11 @@ def fetched(workspace: Workspace) -> Upstream | None:
     return upstream(workspace)
 
 
-def _publish(workspace: Workspace) -> None:
+def _publish(workspace: Workspace, urgent: bool) -> None:
     """Push to the branch of the record. Only records of other stacks may have come in between.
 
-    Anything else would apply a program that nobody has previewed: then it raises, and nothing is applied.
+    Anything else would apply a program that nobody has previewed: then it raises, and nothing is applied. An
+    `urgent` record goes on top of it, while the files here, hence the program, stay as they are.
     """
     remote, _, branch = workspace.env.get(RECORD, "").partition(" ")
     if not branch:
@@ -131,10 +133,15 @@ def _publish(workspace: Workspace) -> None:
             time.sleep(pause)  # the network, or the service itself
             continue
         news = _said(workspace, "diff", "--name-only", "HEAD...FETCH_HEAD").split()
-        own = [name for name in news if name == workspace.stack_file.name or not _RECORDS.fullmatch(name)]
-        if own:
-            raise OperationError(f"{refused} {branch} has changed meanwhile ({', '.join(own[:5])})")
-        if news:
+        name = workspace.stack_file.name
+        foreign = [each for each in news if each == name or not _RECORDS.fullmatch(each)]
+        if foreign and (name in news or not urgent):
+            raise OperationError(f"{refused} {branch} has changed meanwhile ({', '.join(foreign[:5])})")
+        if foreign:
+            mine = _said(workspace, "rev-parse", "HEAD")
+            _said(workspace, "reset", "--quiet", "FETCH_HEAD")
+            _said(workspace, "commit", "--quiet", "--only", "--reuse-message", mine, "--", name)
+        elif news:
             _said(workspace, "rebase", "--quiet", "FETCH_HEAD")
         else:
             time.sleep(pause)

@@ -104,24 +104,26 @@ class RehearsalHome:
         vercel = self.account("vercel")
         with vercel.transaction():
             vercel.put("fault", "1", {"verb": verb, "kind": kind, "hang": seconds})
+        with self.started(*command) as running:
+            reached = processes.wait_until(lambda: vercel.find("fault") == [] or not running.at_work, TIMEOUT)
+            assert reached, f"it never came to {verb} a {kind}"
+            assert running.at_work, running.finish().text
+            yield running
+
+    @contextmanager
+    def started(self, *command: str) -> Iterator[Running]:
+        """A command at work beside the block, killed when the block leaves it so."""
         process = subprocess.Popen(
             command, env=self.home.env() | {"NO_COLOR": "1"}, cwd=home.CLONE, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         running = Running(process)
-        try:
-            with process:
-                reached = processes.wait_until(
-                    lambda: vercel.find("fault") == [] or not running.at_work, TIMEOUT
-                )
-                assert reached, f"it never came to {verb} a {kind}"
-                assert running.at_work, running.finish().text
+        with process:
+            try:
                 yield running
+            finally:
                 if running.at_work:
                     running.kill()
-        finally:
-            if running.at_work:
-                running.kill()
 
     def adopt(self, stack: str) -> Result:
         return self.operations("adopt", "--stack", stack, "--yes").ok()

@@ -137,6 +137,15 @@ def test_a_job_ends_in_time_and_never_cancels_another(job: Job) -> None:
     assert not any(one["cancel-in-progress"] for one in found)
 
 
+@pytest.mark.parametrize("name", ["promote.staging", "promote.production"])
+def test_a_step_that_waits_for_a_build_ends_before_the_tokens_of_its_rollback_do(name: str) -> None:
+    """GitHub's and the clouds' tokens last an hour, and five minutes are for what comes before and after."""
+    [job] = [job for job in JOBS if job_id(job) == name]
+    steps = [step for step in job.body["steps"] if "make ci-" in step.get("run", "")]
+    assert steps[-1]["run"].endswith("ci-rollback")
+    assert sum(step["timeout-minutes"] for step in steps[:-1]) <= 50
+
+
 def test_only_one_job_at_a_time_changes_a_stack() -> None:
     changing = [job for job in JOBS if job.environment in {s.environment for s in SETTINGS}]
     assert {job.environment for job in changing} == {"staging", "production"}

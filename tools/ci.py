@@ -32,7 +32,9 @@ from plan.settings import PROJECT
 from rehearsal import engine
 
 CLONE: Final = Path(__file__).resolve().parent.parent
-PATIENCE: Final = 180.0  # seconds for a run that was cut off; after a cancel GitHub gives a job five minutes
+# Seconds for a run that was cut off to end, and again once it has to drop what it has at work: the provider
+# waits for a build without a bound. After a cancel GitHub gives a job five minutes.
+PATIENCE: Final = (90.0, 30.0)
 _CHANGING: Final = {"stage", "promote", "rollback", "up"}
 _SHAPES: Final = {
     "STACK": r"[a-z][a-z0-9-]{0,40}",
@@ -152,11 +154,18 @@ def _folder() -> Path:
 
 
 def _await_end(stack: str) -> None:
-    """Wait for what a step that was cut off left at work here; one that outstays it still has the lock."""
-    deadline = time.monotonic() + PATIENCE
-    while (pids := _at_work(stack)) and time.monotonic() < deadline:
-        print(f"waiting for a run of {stack} to end: process {', '.join(map(str, pids))}", flush=True)
-        time.sleep(2)
+    """Wait for what a step that was cut off left at work here; then make it drop that, and free the lock.
+
+    One that outstays both still has the lock.
+    """
+    for patience in PATIENCE:
+        deadline = time.monotonic() + patience
+        while (pids := _at_work(stack)) and time.monotonic() < deadline:
+            print(f"waiting for a run of {stack} to end: process {', '.join(map(str, pids))}", flush=True)
+            time.sleep(2)
+        for pid in pids:  # the second Ctrl-C, as the first was handed on when the step was cut off
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
 
 
 def _at_work(stack: str) -> list[int]:

@@ -33,9 +33,10 @@ def _unchanged(_: dict[str, Any]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """What a verb writes into the stack file. `subject` is the line of its commit."""
+    """What a verb writes into the stack file. `subject` is its commit's line; `urgent` as in `record`."""
 
     subject: str
+    urgent: bool = False
     change: Callable[[dict[str, Any]], None] = _unchanged
     secrets: Mapping[str, str] = field(default_factory=dict)
 
@@ -77,12 +78,12 @@ def carry_out(
         draft.land()
     after = workspace.stack_file.read_text()
     try:
-        made = record.commit(workspace, edit.subject)
+        made = record.commit(workspace, edit.subject, urgent=edit.urgent)
     except OperationError as error:
         workspace.restore(before, instead_of=after)
         raise OperationError(f"{error}\nThe stack file is as it was") from None
     upstream.recorded(workspace, made)
-    if not plan.changes:
+    if not plan.changes and not refresh:  # else what was read belongs into the state, as above
         return True
     try:
         first()

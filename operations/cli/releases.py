@@ -30,6 +30,7 @@ from operations.promote import Part, Source, Watch
 from operations.workspace import OperationError, Workspace
 from plan.promotion import Line
 from plan.settings import Settings
+from plan.web import names
 
 Refresh = Annotated[bool, typer.Option("--refresh", help="Read what is really there first, and mend it.")]
 
@@ -113,17 +114,23 @@ def rollback(
         if parts:
             out.print(f"[bold]{' and '.join(parts)} of {stack}: {old} -> {new}[/bold]")
         else:
-            out.print(f"{stack} was taken back already; seeing to it that {old} serves")
-        names = {"web": "web-live", "socket": "socket-service"}
+            there = f"N-1 is {new}" if new.web or new.socket else "there is no N-1"
+            out.print(f"{stack} was taken back already ({there}); seeing to it that {old} serves")
+        current_of = {"web": old.web, "socket": old.socket}
+        serving_by = {"web": names("live"), "socket": "socket-service"}
         _serve(
             workspace, target, vercel, asked, yes=yes,
             edit=Edit(
                 subject=f"Roll {' and '.join(parts or asked)} of {stack} back from {old}",
-                change=promotion.rolling_back(target, parts),
+                change=promotion.rolling_back(target, parts, built=names("release", old.web) in state),
+                urgent=True,
             ),
             question=f"Roll {stack} back?",
-            # Nothing but these is asked or touched: what else is down does not matter.
-            targets=[state[names[each]]["urn"] for each in asked if names[each] in state],
+            # A killed run may have changed what the state does not know yet.
+            refresh=True,
+            # Nothing but these is asked or touched: what else is down does not matter. By name, as the alias
+            # does not exist yet when it is the first promotion that failed.
+            targets=[f"**::{serving_by[each]}" for each in asked if current_of[each]],
         )  # fmt: skip
 
 
@@ -137,10 +144,11 @@ def _serve(
     yes: bool,
     question: str,
     targets: Sequence[str] = (),
+    refresh: bool = False,
 ) -> None:
     """Carry the edit out, then ask the services what they serve. A failure says which release still does."""
     try:
-        if not carry_out(workspace, edit, yes=yes, targets=targets, question=question):
+        if not carry_out(workspace, edit, yes=yes, targets=targets, question=question, refresh=refresh):
             out.print("nothing to change")
     except LockedError:
         raise

@@ -843,7 +843,8 @@ def push(account: Account, repo: str, branch: str, sha: str) -> str:
     """
     repository = account.get("repository", repo) or {"branches": {}, "commits": []}
     commits = [*repository["commits"], *([] if sha in repository["commits"] else [sha])]
-    account.put("repository", repo, {"branches": {**repository["branches"], branch: sha}, "commits": commits})
+    branches = {**repository["branches"], branch: sha}
+    account.put("repository", repo, {**repository, "branches": branches, "commits": commits})
     for id, project in account.find("project"):
         link = project.get("gitRepository") or {}
         if link.get("repo") != repo:
@@ -866,7 +867,15 @@ def _resolve(account: Account, project: Document, ref: str) -> str:
     sha = repository["branches"].get(ref, ref)
     if sha not in repository["commits"]:
         raise ServiceError(400, "incorrect_git_source_info", f"The ref {ref} is not in {link['repo']}")
+    if sha in repository.get("unbuildable", ()):  # the plugin waits for the end, and keeps no failed build
+        raise ServiceError(400, "BUILD_FAILED", f"the build of {sha} failed")
     return str(sha)
+
+
+def fail_builds(account: Account, repo: str, sha: str) -> None:
+    """Let every build of a commit of a connected repository (`owner/name`) fail."""
+    repository = account.get("repository", repo) or {"branches": {}, "commits": []}
+    account.put("repository", repo, {**repository, "unbuildable": [*repository.get("unbuildable", ()), sha]})
 
 
 def _domains_of(

@@ -275,12 +275,11 @@ def test_an_old_deployment_is_left_to_vercel_as_a_rollback_target(file: StackFil
 
 
 @pytest.mark.parametrize("file", [staging(), production()], ids=lambda f: f.stack)
-def test_a_deployment_waits_for_its_variables_and_domains_and_not_for_ever(file: StackFile) -> None:
+def test_a_deployment_waits_for_its_variables_and_domains(file: StackFile) -> None:
     recorded = declare.web(file)
     needed = {r.name for r in recorded if r.kind in {"ProjectEnvironmentVariable", "ProjectDomain"}}
     for deployment in recorded.of("Deployment"):
         assert needed <= deployment.depends_on
-        assert deployment.options["customTimeouts"] == {"create": "20m", "update": "20m"}
 
 
 @pytest.mark.parametrize("file", [staging(), production()], ids=lambda f: f.stack)

@@ -88,6 +88,38 @@ def test_a_program_or_record_that_nobody_previewed_refuses_the_record(
     assert subjects(remote) == ["Something else", "A program"]
 
 
+def test_an_urgent_record_goes_on_top_of_a_program_that_nobody_previewed_and_takes_none_of_it(
+    remote: Path, tmp_path: Path
+) -> None:
+    production, other = (cloned(remote, tmp_path / folder, "production") for folder in ("a", "b"))
+    (other.folder / "program.py").write_text("another program\n")
+    (other.folder / "new.py").write_text("more of it\n")
+    git(other.folder, "add", ".")
+    git(other.folder, "commit", "--quiet", "-m", "Something else")
+    git(other.folder, "push", "--quiet", "origin", "HEAD:main")
+    edit(production, "back")
+    made = record.commit(production, "Roll back", urgent=True)
+    assert made == git(remote, "rev-parse", "--short", "main")
+    assert record.commit(production, "Roll back", urgent=True) is None
+    assert subjects(remote) == ["Roll back", "Something else", "A program"]
+    assert git(remote, "show", "main:program.py") == "another program"
+    assert git(remote, "show", "--format=", "--name-only", "main") == "Pulumi.production.yaml"
+    assert (production.folder / "program.py").read_text() == "config: {}\n"
+    assert not (production.folder / "new.py").exists()
+
+
+def test_an_urgent_record_does_not_overrule_another_of_the_same_stack(remote: Path, tmp_path: Path) -> None:
+    production, other = (cloned(remote, tmp_path / folder, "production") for folder in ("a", "b"))
+    (other.folder / "program.py").write_text("another program\n")
+    edit(other, "two")
+    git(other.folder, "commit", "--quiet", "-am", "Promote two")
+    git(other.folder, "push", "--quiet", "origin", "HEAD:main")
+    edit(production, "back")
+    with pytest.raises(OperationError, match=r"nothing is applied.*Pulumi\.production\.yaml"):
+        record.commit(production, "Roll back", urgent=True)
+    assert subjects(remote) == ["Promote two", "A program"]
+
+
 def test_what_a_killed_run_committed_and_did_not_push_is_pushed_by_the_next(
     remote: Path, tmp_path: Path
 ) -> None:

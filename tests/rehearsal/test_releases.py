@@ -4,9 +4,10 @@ import sys
 from typing import Any
 
 from rehearsal import demo
+from rehearsal.docker_engine import processes
 from rehearsal.standin import seeds, vercel
 from rehearsal.standin.drift import DRIFTS
-from tests.harness import RehearsalHome
+from tests.harness import TIMEOUT, RehearsalHome
 from tests.rehearsal.test_course import dirty, log
 
 OLD, NOW, NEXT, _ = demo.RELEASES
@@ -142,10 +143,9 @@ def test_a_rollback_needs_neither_github_nor_the_monitoring_host_nor_the_other_s
     assert [fault["times"] for _, fault in github.find("fault")] == [1000]  # nobody has even asked
 
 
-def test_the_first_promotion_stops_following_main_and_keeps_what_was_served_as_n_minus_1(
-    adopted_home: RehearsalHome,
-) -> None:
-    adopted_home.edit(
+def follow_main(home: RehearsalHome) -> None:
+    """Production as it is before its first promotion."""
+    home.edit(
         "production",
         release=None,
         previousRelease=None,
@@ -153,9 +153,35 @@ def test_the_first_promotion_stops_following_main_and_keeps_what_was_served_as_n
         promoteUnmonitored=True,
     )
     for stack in ("staging", "production"):
-        adopted_home.up(stack)
-        adopted_home.adopt(stack)
+        home.up(stack)
+        home.adopt(stack)
+
+
+def test_a_first_promotion_that_cannot_be_built_is_taken_back_to_what_was_served(
+    adopted_home: RehearsalHome,
+) -> None:
+    follow_main(adopted_home)
     before = served(adopted_home)["sha"]
+    push(adopted_home, NEXT)
+    builds_fail(adopted_home, NEXT)
+    adopted_home.operations("promote", "--stack", "production", "--yes").failed()
+    assert served(adopted_home)["sha"] == before
+    for _ in range(2):
+        adopted_home.operations("rollback", "--stack", "production", "--yes").ok()
+        assert served(adopted_home)["sha"] == before == adopted_home.config("production", "release")
+    adopted_home.operations("up", "--stack", "production", "--yes").ok()
+    adopted_home.pulumi("preview", "-s", "production", "--expect-no-changes").ok()
+
+
+def test_the_first_promotion_stops_following_main_and_keeps_what_was_served_as_n_minus_1(
+    adopted_home: RehearsalHome,
+) -> None:
+    follow_main(adopted_home)
+    before = served(adopted_home)["sha"]
+    rotate = ("rotate", "BATTLE_PASSWORD_PEPPER", "--generate", "--stack", "production", "--yes")
+    told = " ".join(adopted_home.operations(*rotate).failed().text.split())
+    assert "only a push to `main` or a redeployment in Vercel's dashboard brings it" in told
+
     push(adopted_home, NEXT)
     adopted_home.operations("promote", "--stack", "production", "--yes").ok()
 
@@ -168,6 +194,50 @@ def test_the_first_promotion_stops_following_main_and_keeps_what_was_served_as_n
     assert served(adopted_home)["sha"] == NEXT  # built, and not published
     adopted_home.operations("rollback", "--stack", "production", "--yes").ok()
     assert served(adopted_home)["sha"] == before
+
+
+def test_a_promotion_killed_when_the_domain_had_moved_is_taken_back(applied_home: RehearsalHome) -> None:
+    """The state knows of the move only once the engine has heard of it."""
+    unmonitored(applied_home)
+    push(applied_home, NEXT)
+    account = applied_home.account("vercel")
+    with account.transaction():
+        account.put("fault", "1", {"verb": "update", "kind": "Alias", "late": 600})
+    command = (sys.executable, "-m", "operations", "promote", "--stack", "production", "--yes")
+    with applied_home.started(*command) as promotion:
+        assert processes.wait_until(lambda: served(applied_home)["sha"] == NEXT, TIMEOUT)
+        promotion.kill()
+    applied_home.operations("rollback", "--stack", "production", "--yes").ok()
+    assert served(applied_home)["sha"] == NOW
+    planned = applied_home.operations_planned("production")
+    assert planned == {f"web-release-{OLD}": "delete"}  # which the promotion did not come to
+
+
+def builds_fail(home: RehearsalHome, sha: str) -> None:
+    account = home.account("vercel")
+    with account.transaction():
+        vercel.fail_builds(account, seeds.REPOSITORY, sha)
+
+
+def test_a_release_that_cannot_be_built_is_taken_back_and_is_no_n_minus_1(
+    applied_home: RehearsalHome,
+) -> None:
+    unmonitored(applied_home)
+    push(applied_home, NEXT)  # staging has it: what is missing is production's
+    builds_fail(applied_home, NEXT)
+    failed = applied_home.operations("promote", "--stack", "production", "--yes").failed()
+    assert f"the build of {NEXT} failed" in failed.text
+    for _ in range(2):
+        applied_home.operations("rollback", "--stack", "production", "--yes").ok()
+        assert served(applied_home)["sha"] == NOW
+    assert "previousRelease" not in (applied_home.folder / "Pulumi.production.yaml").read_text()
+    applied_home.operations("up", "--stack", "production", "--yes").ok()
+    refused = applied_home.operations("promote", "--stack", "production", "--yes").failed()
+    assert f"{NEXT[:7]} of web was rolled back" in refused.text
+
+    key = "BATTLE_PASSWORD_PEPPER"  # what cannot be built must not keep a leaked value live
+    applied_home.operations("rotate", key, "--generate", "--stack", "production", "--yes").ok()
+    assert served(applied_home)["env"][key] == applied_home.config("production", key)
 
 
 def test_status_looks_for_drift_unless_told_not_to(applied_home: RehearsalHome) -> None:

@@ -1,6 +1,7 @@
 """The `run:` lines of the workflows, run in the rehearsal with no more than its job would be given."""
 
 import re
+import subprocess
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -189,7 +190,7 @@ def test_a_release_that_falls_ill_while_it_is_watched_is_taken_back(staged: Runn
 def test_a_promotion_that_is_cancelled_while_it_is_applied_is_taken_back(staged: Runner) -> None:
     account = staged.home.account("vercel")
     with account.transaction():
-        account.put("fault", "1", {"verb": "create", "kind": "Deployment", "hang": 60})
+        account.put("fault", "1", {"verb": "create", "kind": "Deployment", "hang": 3600})
 
     def cancelled() -> bool:
         return processes.wait_until(lambda: account.find("fault") == [], TIMEOUT)
@@ -203,6 +204,37 @@ def test_a_promotion_that_is_cancelled_while_it_is_applied_is_taken_back(staged:
     assert done.codes["make ci-rollback"] == 0, done.text
     assert "waiting for a run of production to end" in done.text
     assert rolled_back(staged)
+
+
+def test_what_else_was_merged_while_a_release_is_watched_does_not_stop_its_rollback(staged: Runner) -> None:
+    other = staged.folder.parent / "other"
+    origin = staged.git("remote", "get-url", "origin")
+
+    def merge() -> bool:
+        """Another program, after the promotion was recorded and before it is taken back."""
+        subprocess.run(["git", "clone", "-q", "-b", RECORD_BRANCH, origin, str(other)], check=True)
+        (other / "README.md").write_text("another program\n")
+        (other / "__main__.py").write_text("raise SystemExit('nobody has previewed this')\n")
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+        for words in (
+            ("commit", "-qam", "Another program"),
+            ("push", "-q", "origin", f"HEAD:{RECORD_BRANCH}"),
+        ):
+            subprocess.run(["git", "-C", str(other), *identity, *words], check=True)
+        return False
+
+    break_release(staged.home.home.account, NEXT)
+    done = staged.run(
+        "promote.production", dispatch("release-production", NEXT), needs=needs(staged),
+        beside={"make ci-smoke": merge},
+    )  # fmt: skip
+    assert done.codes["make ci-smoke"] != 0
+    assert done.codes["make ci-rollback"] == 0, done.text
+    assert served(staged) == NOW
+    subprocess.run(["git", "-C", str(other), "pull", "-q", "--rebase"], check=True)
+    assert "previewed" in (other / "__main__.py").read_text()
+    recorded = yaml.safe_load((other / "Pulumi.production.yaml").read_text())["config"]
+    assert recorded["paintshare:release"] == NOW
 
 
 def test_a_refused_promotion_shows_its_reasons_to_the_approver_and_changes_nothing(runner: Runner) -> None:

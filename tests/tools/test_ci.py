@@ -124,7 +124,7 @@ def test_a_rollback_does_not_wait_for_ever_nor_for_other_stacks_folders_and_verb
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ci, "CLONE", folder)  # other tests work in the real one
-    monkeypatch.setattr(ci, "PATIENCE", 0.0)
+    monkeypatch.setattr(ci, "PATIENCE", (0.0,))
     here, elsewhere = folder, folder / "elsewhere"
     elsewhere.mkdir()
     cases = (
@@ -140,6 +140,8 @@ def test_a_rollback_does_not_wait_for_ever_nor_for_other_stacks_folders_and_verb
     try:
         assert ci._at_work("staging") == [started[0].pid]
         assert ci.rollback(Inputs(GOOD)).command[0] == "rollback"
+        assert started[0].wait(60) == -signal.SIGINT  # what it has at work may have no end
+        assert [process.poll() for process in started[1:]] == [None, None, None]
     finally:
         for process in started:
             process.kill()
