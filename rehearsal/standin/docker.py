@@ -47,6 +47,7 @@ RULES: Final[dict[str, str]] = {
     "service_updates_in_place": "service.go: what is not ForceNew",
     "service_some_settings_replace": "service.go ForceNew: name, auth, hosts, sysctl, "
     "networks, labels of container and volume",
+    "service_variables_have_no_order": "container_structures.go mapTypeMapValsToStringSlice: over a map",
     "service_left_out_stays": "service.go: Optional and Computed, so removed lines change nothing",
     "service_network_by_name_is_replaced": "FACTS Docker: after a refresh `name` shows a replacement",
     "service_durations_as_read_back": "service_structures.go shortDur: 60s comes back as 1m",

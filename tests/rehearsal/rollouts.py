@@ -73,10 +73,10 @@ class Rollouts:
         """What a person does: write SHA and digest into the stack file."""
         self.home.edit(self.stack, socketRelease=image.tag, socketDigest=image.digest)
 
-    def up(self, image: ImageRef | None = None) -> Result:
+    def up(self, image: ImageRef | None = None, *options: str) -> Result:
         if image:
             self.name(image)
-        return self.home.pulumi("up", "-s", self.stack, "--yes", "--skip-preview")
+        return self.home.pulumi("up", "-s", self.stack, "--yes", "--skip-preview", *options)
 
     def serving(self) -> Counter[str]:
         """Release → tasks of it that run. Swarm calls a task running once it is healthy."""
@@ -190,6 +190,13 @@ class Watch:
             f"p95 {ms['p95']} ms, most {ms['most']} ms), {self.summary['kept']} found their room as it was"
             + "".join(f"; {problem}: {count}" for problem, count in self.problems.items())
         )
+
+    @property
+    def losses(self) -> dict[str, Any]:
+        """How connections were lost: a task that ends says so before, one that is starved does not."""
+        ended = Counter(str(one.get("reason")) for one in self.clients.events if one["event"] == "disconnect")
+        told = self.clients.count("leaving")
+        return {"ended": dict(ended), "leaving": told, "slowestMs": self.probes["slowestMs"]}
 
     @property
     def problems(self) -> Counter[str]:

@@ -171,15 +171,18 @@ def test_with_the_password_it_is_pulled_and_the_password_is_nowhere_in_the_clear
         assert PASSWORDS[0] not in text
 
 
-def test_a_rotated_password_reaches_the_swarm_without_restarting_a_task(
+def test_a_rotated_password_reaches_the_swarm_as_a_release_does(
     home: RehearsalHome, hub: Registry, door: GuardedRegistry
 ) -> None:
-    before = set(_tasks(hub))
+    """Every task is exchanged, for any write is a change to Swarm (docs/hazards.md, order-of-variables)."""
+    old = set(_tasks(hub))
     door.admit({"robot": PASSWORDS[1]})  # the old one is revoked
     home.operations("set", "REGISTRY_PASSWORD", "--stack", "staging", stdin=PASSWORDS[1]).ok()
     assert home.operations_planned("staging") == {"socket-host": "update", "socket-service": "update"}
     home.up("staging")
-    assert set(_tasks(hub)) == before
+    before = set(_tasks(hub))
+    assert len(before) == 2
+    assert before.isdisjoint(old)
 
     # A task that has to be pulled again, on a node that lost the image: Swarm asks with the new password.
     with closing(hub.engine.client()) as client:

@@ -1287,6 +1287,19 @@ def test_service_delete_waits_for_tasks__so_that_all_they_used_can_go(
     host.delete(volume)
 
 
+def test_service_variables_have_no_order__so_that_any_write_is_another_release_to_swarm(
+    host: Host, client: engine_sdk.DockerClient
+) -> None:
+    container = {"env": {f"NAME_{number}": "value" for number in range(20)}}
+    made = host.create("Service", **rollout(convergeConfig=None, container=container))
+    before = spec(client)["TaskTemplate"]["ContainerSpec"]["Env"]
+    host.update(made, **rollout(convergeConfig=None, container=container))
+    after = spec(client)["TaskTemplate"]["ContainerSpec"]["Env"]
+    assert before != after
+    assert sorted(before) == sorted(after)
+    assert host.changes(host.seen(made), **rollout(convergeConfig=None, container=container)) == []
+
+
 def test_service_updates_in_place__also_while_swarm_writes_to_it_too(
     host: Host, client: engine_sdk.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ change of it does. A property that a table does not list is refused: nothing is 
 Which properties there are, and their types, is the SDK's business (`schema`).
 """
 
+import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -176,10 +177,10 @@ class Strings(Value):
 
 
 class Assignments(Value):
-    """A map there, `NAME=value` strings in the engine."""
+    """A map there, `NAME=value` strings in the engine, in no order, as the plugin writes them."""
 
     def to_engine(self, value: Any) -> Any:
-        return [f"{name}={each}" for name, each in sorted(value.items())]
+        return [f"{name}={value[name]}" for name in random.sample(sorted(value), len(value))]
 
     def from_engine(self, value: Any) -> Any:
         return {name: rest for name, _, rest in (each.partition("=") for each in value if each)}
