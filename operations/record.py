@@ -137,10 +137,11 @@ def _publish(workspace: Workspace, urgent: bool) -> None:
         foreign = [each for each in news if each == name or not _RECORDS.fullmatch(each)]
         if foreign and (name in news or not urgent):
             raise OperationError(f"{refused} {branch} has changed meanwhile ({', '.join(foreign[:5])})")
-        if foreign:
+        if urgent and news:
             mine = _said(workspace, "rev-parse", "HEAD")
             _said(workspace, "reset", "--quiet", "FETCH_HEAD")
-            _said(workspace, "commit", "--quiet", "--only", "--reuse-message", mine, "--", name)
+            if _said(workspace, "status", "--porcelain", "--", name):
+                _said(workspace, "commit", "--quiet", "--only", "--reuse-message", mine, "--", name)
         elif news:
             _said(workspace, "rebase", "--quiet", "FETCH_HEAD")
         else:

@@ -91,7 +91,8 @@ def carry_out(
             engine.up(edit.subject, targets, refresh=refresh, listener=progress)
     except LockedError as error:
         workspace.restore(before, instead_of=after)
-        record.commit(workspace, f"Undo: {edit.subject} (another run held the lock)")
+        undo = f"Undo: {edit.subject} (another run held the lock)"
+        record.commit(workspace, undo, urgent=edit.urgent)
         raise LockedError(f"{error}\nThe stack file is as it was") from None
     except OperationError as error:
         raise OperationError(f"{error}\n{_way_on(workspace)}") from None

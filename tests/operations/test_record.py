@@ -108,6 +108,35 @@ def test_an_urgent_record_goes_on_top_of_a_program_that_nobody_previewed_and_tak
     assert not (production.folder / "new.py").exists()
 
 
+def test_an_urgent_record_goes_on_top_of_a_program_and_then_of_another_stacks_record(
+    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two pushes come first, one after the other; by the second the files here are not those of HEAD."""
+    production, other = (cloned(remote, tmp_path / folder, "production") for folder in ("a", "b"))
+    pushes = [("Pulumi.staging.yaml", "Stage two"), ("program.py", "Something else")]
+
+    def push(name: str, subject: str) -> None:
+        git(other.folder, "pull", "--quiet", "--rebase", "origin", "main")
+        (other.folder / name).write_text(f"config: {{}}  # {subject}\n")
+        git(other.folder, "commit", "--quiet", "-am", subject)
+        git(other.folder, "push", "--quiet", "origin", "HEAD:main")
+
+    really = record._git
+
+    def overtaken(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
+        if arguments[0] == "push" and pushes:
+            push(*pushes.pop())
+        return really(workspace, *arguments)
+
+    monkeypatch.setattr(record, "_git", overtaken)
+    edit(production, "back")
+    assert record.commit(production, "Roll back", urgent=True)
+    assert record.commit(production, "Roll back", urgent=True) is None
+    assert subjects(remote) == ["Roll back", "Stage two", "Something else", "A program"]
+    assert "back" in git(remote, "show", "main:Pulumi.production.yaml")
+    assert (production.folder / "program.py").read_text() == "config: {}\n"
+
+
 def test_an_urgent_record_does_not_overrule_another_of_the_same_stack(remote: Path, tmp_path: Path) -> None:
     production, other = (cloned(remote, tmp_path / folder, "production") for folder in ("a", "b"))
     (other.folder / "program.py").write_text("another program\n")
