@@ -1,9 +1,12 @@
-"""How the Docker hosts are reached: address, TLS material, credentials of the image registry.
+"""How the Docker hosts are reached, and how configs and secrets are named there.
+
+Address, TLS material, credentials of the image registry.
 
 Pure: settings in, a `DockerHost` out. The Docker providers (`components.docker_host`) and what asks a host by
 itself (`operations.hosts`) read the same one.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +22,8 @@ OVERRIDING: Final = (
     "DOCKER_CERT_MATERIAL",
     "DOCKER_KEY_MATERIAL",
 )
+
+SWARM_NAME: Final = 64  # characters; Swarm refuses a secret or config with more, and no preview does
 
 # Logical names of the providers; what is declared on a host names its provider in the state.
 SOCKET_HOST: Final = "socket-host"
@@ -99,13 +104,29 @@ def login_label(settings: Settings, image: str) -> dict[str, str]:
     """A label that shows which credentials a service of this image was given; none where it needs none.
 
     Swarm keeps the credentials of the last write to a service and pulls with them, also a year later. The
-    label changes with them, so that a rotation writes to the service; tasks are not restarted by it.
+    label changes with them, so that a rotation writes to the service, which exchanges its tasks
+    (docs/hazards.md, order-of-variables).
     """
     given = [login for login in _logins(settings) if login.registry == registry(image)]
     if not given:
         return {}
     key = settings.fingerprint_key.get_secret_value()
     return {"app.paintshare.login": fingerprint(key, f"{given[0].user}:{given[0].password}")[:12]}
+
+
+def config_name(prefix: str, part: str, text: str) -> str:
+    """Physical name of a Swarm config. Configs are immutable: another text needs another name."""
+    return _name(prefix, part, hashlib.sha256(text.encode()).hexdigest())
+
+
+def secret_name(settings: Settings, prefix: str, part: str, value: str) -> str:
+    """The same of a Swarm secret, by the keyed HMAC of its value."""
+    return _name(prefix, part, fingerprint(settings.fingerprint_key.get_secret_value(), value))
+
+
+def _name(prefix: str, part: str, digest: str) -> str:
+    end = f"-{digest[:12]}"
+    return f"{prefix}-{part}"[: SWARM_NAME - len(end)] + end
 
 
 def _logins(settings: Settings) -> tuple[Login, ...]:

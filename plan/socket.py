@@ -4,15 +4,14 @@ Pure functions from settings to a `SocketPlan`; `components.socket_server` maps 
 number of the rollout stands here. Durations are written as Docker returns them, so that a refresh is quiet.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from plan.hosts import login_label
+from plan.hosts import config_name, login_label, secret_name
 from plan.settings import Settings
-from plan.variables import Assignment, Store, assignments, fingerprint
+from plan.variables import Assignment, Store, assignments
 
 SOCKET: Final = "socket"  # logical name of the component
 PORT: Final = 3001  # inside the task
@@ -21,7 +20,6 @@ PROXY_HTTP_PORT, PROXY_HTTPS_PORT = (
     8443,
 )  # inside the proxy's task: no capability is needed to bind them
 
-SWARM_NAME: Final = 64  # characters; Swarm refuses a secret or config with more, and no preview does
 DRAIN_SECONDS: Final = 20  # the server stops taking connections and lets clients move (docs/app-contract.md)
 STOP_GRACE: Final = "30s"  # longer than the drain, or Docker kills it half-way
 # Caddy's official image gives its program this one: it may bind low ports, and cannot be started where the
@@ -162,7 +160,7 @@ def socket_plan(settings: Settings) -> SocketPlan | None:
         edge_config_file=edge_file if edge_config else None,
         file_secrets=files,
         caddyfile=caddyfile,
-        caddyfile_name=f"{names}-caddyfile-{hashlib.sha256(caddyfile.encode()).hexdigest()[:12]}",
+        caddyfile_name=config_name(names, "caddyfile", caddyfile),
         http_port=settings.socket_http_port,
         https_port=settings.socket_https_port,
         health=HealthGate(),
@@ -184,9 +182,8 @@ def _environment(found: list[Assignment], files: list[str]) -> dict[str, str]:
 
 
 def _file_secret(settings: Settings, key: str, value: str) -> FileSecret:
-    mac = fingerprint(settings.fingerprint_key.get_secret_value(), value)[:12]
-    name = f"{prefix(settings.stack)}-{key.lower().replace('_', '-')}"[: SWARM_NAME - len(mac) - 1]
-    return FileSecret(key=key, value=value, name=f"{name}-{mac}")
+    name = secret_name(settings, prefix(settings.stack), key.lower().replace("_", "-"), value)
+    return FileSecret(key=key, value=value, name=name)
 
 
 def render_caddyfile(settings: Settings) -> str:

@@ -6,7 +6,6 @@ one that holds a secret is a Swarm secret, named by the keyed HMAC of its text.
 """
 
 import base64
-import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,12 +23,12 @@ from plan.alerts import (
     rendered,
     rules_of,
 )
-from plan.hosts import login_label
+from plan.hosts import config_name, login_label, secret_name
 from plan.protection import RECORD_BRANCH
 from plan.settings import Settings
 from plan.socket import PORT as SOCKET_PORT
 from plan.socket import PROXY_CAPABILITIES
-from plan.variables import app_url, fingerprint, socket_url, supabase_url
+from plan.variables import app_url, socket_url, supabase_url
 
 UPTIME: Final = "uptime"  # logical name of the component
 AGENT: Final = "agent"  # and of the one on the socket host
@@ -650,20 +649,15 @@ def caddyfile(settings: Settings, prefix: str) -> str:
 
 
 def _config(prefix: str, path: str, text: str) -> ConfigFile:
-    return ConfigFile(path=path, text=text, name=f"{prefix}-{_part(path)}-{_digest(text)}")
+    return ConfigFile(path=path, text=text, name=config_name(prefix, _part(path), text))
 
 
 def _secret(settings: Settings, prefix: str, path: str, value: str) -> SecretFile:
-    mac = fingerprint(settings.fingerprint_key.get_secret_value(), value)[:12]
-    return SecretFile(path=path, value=value, name=f"{prefix}-{_part(path)}-{mac}")
+    return SecretFile(path=path, value=value, name=secret_name(settings, prefix, _part(path), value))
 
 
 def _part(path: str) -> str:
     return path.rsplit("/", 1)[1].lower().replace(".", "-")
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _value(settings: Settings, key: str) -> str:

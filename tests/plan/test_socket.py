@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from plan.hosts import SWARM_NAME
 from plan.socket import (
     DRAIN_SECONDS,
     PROXY_STOP_GRACE,
     STOP_GRACE,
-    SWARM_NAME,
     SocketPlan,
     socket_plan,
 )
