@@ -544,7 +544,7 @@ def _check_branch(account: Account, project: Document, branch: str, variable: Do
         raise ServiceError(
             400, "bad_request", f'Cannot set Production Branch "{branch}" for a Preview Environment Variable'
         )
-    if branch not in (account.get("repository", link.get("repo", "")) or {"branches": {}})["branches"]:
+    if branch not in _repository(account, link.get("repo", ""))["branches"]:
         raise ServiceError(
             400, "bad_request", f"Branch '{branch}' not found in the connected Git repository."
         )
@@ -841,7 +841,7 @@ def push(account: Account, repo: str, branch: str, sha: str) -> str:
 
     It goes to the custom environment that tracks the branch, else to production or Preview.
     """
-    repository = account.get("repository", repo) or {"branches": {}, "commits": []}
+    repository = _repository(account, repo)
     commits = [*repository["commits"], *([] if sha in repository["commits"] else [sha])]
     branches = {**repository["branches"], branch: sha}
     account.put("repository", repo, {**repository, "branches": branches, "commits": commits})
@@ -856,6 +856,11 @@ def push(account: Account, repo: str, branch: str, sha: str) -> str:
     raise ServiceError(404, "not_found", f"no project is connected to {repo}")
 
 
+def _repository(account: Account, name: str) -> Document:
+    """A connected repository (`owner/name`); one without branches and commits where there is none."""
+    return account.get("repository", name) or {"branches": {}, "commits": []}
+
+
 def _resolve(account: Account, project: Document, ref: str) -> str:
     """The commit of a branch or SHA of the connected repository."""
     link = project.get("gitRepository")
@@ -863,7 +868,7 @@ def _resolve(account: Account, project: Document, ref: str) -> str:
         raise ServiceError(
             400, "bad_request", "unable to deploy project by ref: project has no linked git repository"
         )
-    repository = account.get("repository", link["repo"]) or {"branches": {}, "commits": []}
+    repository = _repository(account, link["repo"])
     sha = repository["branches"].get(ref, ref)
     if sha not in repository["commits"]:
         raise ServiceError(400, "incorrect_git_source_info", f"The ref {ref} is not in {link['repo']}")
@@ -874,7 +879,7 @@ def _resolve(account: Account, project: Document, ref: str) -> str:
 
 def fail_builds(account: Account, repo: str, sha: str) -> None:
     """Let every build of a commit of a connected repository (`owner/name`) fail."""
-    repository = account.get("repository", repo) or {"branches": {}, "commits": []}
+    repository = _repository(account, repo)
     account.put("repository", repo, {**repository, "unbuildable": [*repository.get("unbuildable", ()), sha]})
 
 

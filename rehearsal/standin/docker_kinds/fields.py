@@ -180,7 +180,7 @@ class Assignments(Value):
     """A map there, `NAME=value` strings in the engine, in no order, as the plugin writes them."""
 
     def to_engine(self, value: Any) -> Any:
-        return [f"{name}={value[name]}" for name in random.sample(sorted(value), len(value))]
+        return [f"{name}={each}" for name, each in random.sample([*value.items()], len(value))]
 
     def from_engine(self, value: Any) -> Any:
         return {name: rest for name, _, rest in (each.partition("=") for each in value if each)}
