@@ -47,6 +47,16 @@ def edit(workspace: Workspace, text: str) -> None:
     workspace.stack_file.write_text(f"config:\n  paintshare:release: {text}\n")
 
 
+def merge(clone: Workspace, subject: str, files: Mapping[str, str]) -> None:
+    """What somebody else pushes meanwhile, on top of what is there."""
+    git(clone.folder, "pull", "--quiet", "--rebase", "origin", "main")
+    for name, text in files.items():
+        (clone.folder / name).write_text(text)
+    git(clone.folder, "add", ".")
+    git(clone.folder, "commit", "--quiet", "-m", subject)
+    git(clone.folder, "push", "--quiet", "origin", "HEAD:main")
+
+
 def subjects(remote: Path) -> list[str]:
     return git(remote, "log", "--format=%s", "main").splitlines()
 
@@ -79,9 +89,7 @@ def test_a_program_or_record_that_nobody_previewed_refuses_the_record(
     name: str, remote: Path, tmp_path: Path
 ) -> None:
     production, other = (cloned(remote, tmp_path / folder, "production") for folder in ("a", "b"))
-    (other.folder / name).write_text("config:\n  paintshare:release: other\n")
-    git(other.folder, "commit", "--quiet", "-am", "Something else")
-    git(other.folder, "push", "--quiet", "origin", "HEAD:main")
+    merge(other, "Something else", {name: "config:\n  paintshare:release: other\n"})
     edit(production, "one")
     with pytest.raises(OperationError, match=rf"nothing is applied.*{name}"):
         record.commit(production, "Promote one")
@@ -92,11 +100,7 @@ def test_an_urgent_record_goes_on_top_of_a_program_that_nobody_previewed_and_tak
     remote: Path, tmp_path: Path
 ) -> None:
     production, other = (cloned(remote, tmp_path / folder, "production") for folder in ("a", "b"))
-    (other.folder / "program.py").write_text("another program\n")
-    (other.folder / "new.py").write_text("more of it\n")
-    git(other.folder, "add", ".")
-    git(other.folder, "commit", "--quiet", "-m", "Something else")
-    git(other.folder, "push", "--quiet", "origin", "HEAD:main")
+    merge(other, "Something else", {"program.py": "another program\n", "new.py": "more of it\n"})
     edit(production, "back")
     made = record.commit(production, "Roll back", urgent=True)
     assert made == git(remote, "rev-parse", "--short", "main")
@@ -114,18 +118,12 @@ def test_an_urgent_record_goes_on_top_of_a_program_and_then_of_another_stacks_re
     """Two pushes come first, one after the other; by the second the files here are not those of HEAD."""
     production, other = (cloned(remote, tmp_path / folder, "production") for folder in ("a", "b"))
     pushes = [("Pulumi.staging.yaml", "Stage two"), ("program.py", "Something else")]
-
-    def push(name: str, subject: str) -> None:
-        git(other.folder, "pull", "--quiet", "--rebase", "origin", "main")
-        (other.folder / name).write_text(f"config: {{}}  # {subject}\n")
-        git(other.folder, "commit", "--quiet", "-am", subject)
-        git(other.folder, "push", "--quiet", "origin", "HEAD:main")
-
     really = record._git
 
     def overtaken(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
         if arguments[0] == "push" and pushes:
-            push(*pushes.pop())
+            name, subject = pushes.pop()
+            merge(other, subject, {name: f"config: {{}}  # {subject}\n"})
         return really(workspace, *arguments)
 
     monkeypatch.setattr(record, "_git", overtaken)
@@ -139,10 +137,11 @@ def test_an_urgent_record_goes_on_top_of_a_program_and_then_of_another_stacks_re
 
 def test_an_urgent_record_does_not_overrule_another_of_the_same_stack(remote: Path, tmp_path: Path) -> None:
     production, other = (cloned(remote, tmp_path / folder, "production") for folder in ("a", "b"))
-    (other.folder / "program.py").write_text("another program\n")
-    edit(other, "two")
-    git(other.folder, "commit", "--quiet", "-am", "Promote two")
-    git(other.folder, "push", "--quiet", "origin", "HEAD:main")
+    two = {
+        "program.py": "another program\n",
+        "Pulumi.production.yaml": "config:\n  paintshare:release: two\n",
+    }
+    merge(other, "Promote two", two)
     edit(production, "back")
     with pytest.raises(OperationError, match=r"nothing is applied.*Pulumi\.production\.yaml"):
         record.commit(production, "Roll back", urgent=True)
