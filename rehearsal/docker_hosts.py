@@ -62,8 +62,8 @@ class Endpoint:
 
     @property
     def curl(self) -> str:
-        """A command that asks `/healthz`."""
-        known = [f"--resolve={self.domain}:{self.port}:{self.address}", f"--cacert={self.authority}"]
+        """A command that asks `/healthz`. Options and values stand apart: curl 7.88 refuses `--option=value`."""
+        known = ["--resolve", f"{self.domain}:{self.port}:{self.address}", "--cacert", str(self.authority)]
         return shlex.join(["curl", *(known if self.authority else []), f"{self.url}/healthz"])
 
     def release(self) -> str:

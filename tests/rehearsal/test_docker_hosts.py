@@ -1,13 +1,18 @@
 """The Docker hosts of a home: linked, its own, named in its stack files, gone with it."""
 
 import contextlib
+import http.server
+import shlex
+import shutil
+import ssl
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from rehearsal import docker_engine, docker_hosts, home
+from rehearsal import authority, docker_engine, docker_hosts, home
 from rehearsal.docker_engine import Engine, processes, registry
 from tests.harness import DockerHome, RehearsalHome, processes_of
 
@@ -114,3 +119,33 @@ def test_a_new_home_names_a_host_of_its_own_and_no_release(rehearsal_home: Rehea
     """Never the engine of whoever rehearses, which may be at work for somebody."""
     assert "/run/paintshare/" in rehearsal_home.config("staging", "socketHost")
     assert "socketRelease" not in rehearsal_home.home.stack_file("staging").read_text()
+
+
+class _Healthz(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"{self.path} of {self.headers['Host']}".encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_the_command_that_asks_healthz_runs_as_it_is_printed(tls: bool, tmp_path: Path) -> None:
+    made, domain = authority.ensure(tmp_path), "socket.share-paint.test"
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Healthz) as server:
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(made.certificate(domain))
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        at = docker_hosts.Endpoint("127.0.0.1", server.server_port, domain, made.root if tls else None)
+        done = subprocess.run(
+            [*shlex.split(at.curl), "--silent", "--show-error", "--noproxy", "*"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        server.shutdown()
+    host = domain if tls else "127.0.0.1"
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"/healthz of {host}:{at.port}", "")
