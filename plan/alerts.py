@@ -56,6 +56,8 @@ def _series(exporter: Exporter, *names: str, proof: Proof = Proof.SEEN, note: st
 
 
 BAD_MINUTE: Final = "paintshare:bad_minute"
+# Of the chain that verifies: a server may send certificates besides that nobody uses or renews.
+CHAIN_EXPIRY: Final = "probe_ssl_last_chain_expiry_timestamp_seconds"
 _SUPABASE_DOC: Final = "supabase/supabase-grafana, metrics.md (2025-06)"
 
 SERIES: Final[tuple[Series, ...]] = (
@@ -63,7 +65,7 @@ SERIES: Final[tuple[Series, ...]] = (
         Exporter.BLACKBOX,
         "probe_success",
         "probe_duration_seconds",
-        "probe_ssl_earliest_cert_expiry",
+        CHAIN_EXPIRY,
     ),
     *_series(
         Exporter.SOCKET,
@@ -189,7 +191,7 @@ PROBES: Final = (
         name="CertificateExpiry", severity=_P2, service="certificate", needs=_WEB,
         runbook="a-certificate-expires",
         summary="The certificate of {{ $labels.instance }} ends in {{ $value | humanize }} days",
-        expr='(probe_ssl_earliest_cert_expiry{job="probe",authority="public"} - time()) / 86400 < $threshold',
+        expr=f'({CHAIN_EXPIRY}{{job="probe",authority="public"}} - time()) / 86400 < $threshold',
         threshold=14, unit="days", for_="15m",
     ),
     Rule(
@@ -197,8 +199,7 @@ PROBES: Final = (
         name="InternalCertificateExpiry", severity=_P2, service="certificate", needs=_WEB,
         runbook="a-certificate-expires",
         summary="The certificate of {{ $labels.instance }} ends in {{ $value | humanize }} hours",
-        expr='(probe_ssl_earliest_cert_expiry{job="probe",authority="internal"} - time()) / 3600'
-        " < $threshold",
+        expr=f'({CHAIN_EXPIRY}{{job="probe",authority="internal"}} - time()) / 3600 < $threshold',
         threshold=2, unit="hours", for_="15m",
     ),
 )  # fmt: skip

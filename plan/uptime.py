@@ -270,6 +270,8 @@ def _agent(settings: Settings) -> AgentPlan:
                 "--enable-feature=agent",
                 "--config.file=/etc/prometheus/prometheus.yml",
                 "--storage.agent.path=/prometheus",
+                # How long it ends while the monitor is away, 1m unless said: before its grace of 30 s is over.
+                "--storage.remote.flush-deadline=10s",
             ),
             configs=(
                 _config(prefix, "/etc/prometheus/prometheus.yml", _yaml(agent_yml(settings))),

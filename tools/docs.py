@@ -449,6 +449,10 @@ redirect followed. The *first message* of an outage comes at the latest so long 
 with its time-out (or, for what the agent reports, {agent} s to see that tasks are gone and to write it to
 the monitor), one evaluation ({evaluation} s), `for`, and the wait for more of the same service ({wait} s).
 Changes, and more alerts of a service that was already told of, follow every {again} s.
+
+A restart of Prometheus begins a `for` of less than 10m anew, and so does one of the exporter that probes;
+each change of rules, checks or images is one. An outage that falls into it is told later by up to its
+`for`: two minutes for `SiteDown`. Longer ones go on where they were.
 """
 _VERCEL: Final = """\
 ## Judged by Vercel

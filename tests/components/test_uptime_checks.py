@@ -64,6 +64,12 @@ def test_the_monitor_stands_on_its_own_host_and_the_agent_beside_the_socket_serv
     assert agent.of("Network") == []
 
 
+def test_the_agent_ends_by_itself_within_its_grace_although_the_monitor_is_away(agent: Recorded) -> None:
+    container = agent.one("Service").inputs["taskSpec"]["containerSpec"]
+    [deadline] = [a.partition("=")[2] for a in container["args"] if "flush-deadline" in a]
+    assert 0 < int(deadline.removesuffix("s")) < int(container["stopGracePeriod"].removesuffix("s"))
+
+
 def test_every_task_is_limited_read_only_and_has_no_capability_but_what_starts_caddy(
     uptime: Recorded, agent: Recorded
 ) -> None:

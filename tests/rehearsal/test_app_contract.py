@@ -4,12 +4,14 @@ The server runs on this machine's Node, without Docker: what a container adds is
 """
 
 import http.client
+import http.server
 import json
 import os
 import re
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -27,6 +29,7 @@ from tests.builders import ROOT, production, staging
 
 CONTRACT = (ROOT / "docs" / "app-contract.md").read_text()
 SOURCE = images.SOURCES / "socket-server"
+SDK = Path(__file__).parent / "edge-config"
 ORIGIN = "https://share-paint.app"
 
 
@@ -52,11 +55,12 @@ def code(heading: str) -> str:
     return re.sub(r'\??: (Promise<[^>]*>|string|"on" \| "off")(?=[ ),])', "", block)
 
 
-def evaluate(script: str, **environment: str) -> Any:
-    """What a script prints, read as JSON."""
+def evaluate(script: str, folder: Path = ROOT, **environment: str) -> Any:
+    """What a script prints, read as JSON. It may import the packages of `folder`."""
     done = subprocess.run(
         [images.node(), "--input-type=module", "-e", script],
-        check=True, capture_output=True, text=True, env={"PATH": os.environ["PATH"], **environment},
+        check=True, capture_output=True, text=True, timeout=60, cwd=folder,
+        env={"PATH": os.environ["PATH"], **environment},
     )  # fmt: skip
     return json.loads(done.stdout)
 
@@ -233,6 +237,54 @@ def test_what_the_program_sets_as_client_url_fits_the_grammar(file: Any) -> None
         assert origin or (entry.startswith("^") and entry.endswith("$") and "," not in entry)
 
 
+def test_a_refused_origin_is_told_by_the_numbers_of_the_runbook(server: Server) -> None:
+    said = re.search(
+        r"A refused origin gets (\d+) by polling and (\d+) by WebSocket", (ROOT / "docs/runbook.md").read_text()
+    )
+    assert said
+    upgrade = {
+        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }  # fmt: skip
+    foreign, path = "https://evil.example", "/socket.io/?EIO=4&transport="
+    assert server.get(f"{path}polling", Origin=foreign)[0] == int(said[1])
+    assert server.get(f"{path}websocket", Origin=foreign, **upgrade)[0] == int(said[2])
+
+
+def test_a_connection_is_recovered_only_where_the_client_was_told_something_before() -> None:
+    script = """
+const { createServer } = require("node:http");
+const { Server } = require("socket.io");
+const { io } = require("socket.io-client");
+const http = createServer();
+const server = new Server(http, { connectionStateRecovery: {} });
+server.on("connection", (socket) => {
+  if (socket.handshake.auth.told && !socket.recovered) socket.emit("welcome");
+});
+const recovered = (told) => new Promise((answer) => {
+  const url = `http://127.0.0.1:${http.address().port}`;
+  const client = io(url, { auth: { told }, transports: ["websocket"], forceNew: true, reconnectionDelay: 10 });
+  const lose = () => client.io.engine.close();
+  client.once("connect", () => {
+    client.once("connect", () => answer(client.recovered));
+    if (told) client.once("welcome", lose); else lose();
+  });
+});
+http.listen(0, "127.0.0.1", async () => {
+  console.log(JSON.stringify([await recovered(false), await recovered(true)]));
+  process.exit(0);
+});
+"""
+    modules = [images.node_modules(SOURCE), images.node_modules(images.SOURCES / "clients")]
+    done = subprocess.run(
+        [images.node(), "-e", script], check=True, capture_output=True, text=True, timeout=120,
+        env={"PATH": os.environ["PATH"], "NODE_PATH": os.pathsep.join(map(str, modules))},
+    )  # fmt: skip
+    assert json.loads(done.stdout) == [False, True]
+    told = " ".join(section("### A graceful stop").split())
+    assert "nothing to a client that was never told anything" in told
+
+
 def test_the_fallback_of_the_apps_url_goes_from_its_own_to_the_branchs_to_the_deployments() -> None:
     script = f"{code('### Its own URL')}\nconsole.log(JSON.stringify(appUrl))"
     branch, deployment = "p-git-b-team.vercel.app", "p-abc-team.vercel.app"
@@ -244,18 +296,74 @@ def test_the_fallback_of_the_apps_url_goes_from_its_own_to_the_branchs_to_the_de
     assert evaluate(script, **given, NEXT_PUBLIC_APP_URL="https://a.example") == "https://a.example"
 
 
-def test_the_reader_of_the_switch_keeps_its_last_value_and_starts_with_on() -> None:
-    reads = ["undefined", "throw", '"off"', "undefined", "throw", '"maybe"', '"on"']
-    script = f"""
-const reads = {json.dumps(reads)};
-async function get() {{
-  const read = reads.shift();
-  if (read === "throw") throw new Error("Edge Config cannot be reached");
-  return read === "undefined" ? undefined : JSON.parse(read);
-}}
-{code("## Kill switch of the battle")}
+class _EdgeConfig(http.server.BaseHTTPRequestHandler):
+    """Gives one answer after the other: a value, or a status, or it closes or says nothing."""
+
+    answers: list[str | int]
+    silence: threading.Event
+
+    def do_GET(self) -> None:
+        answer = self.answers.pop(0)
+        if answer == "silent":
+            self.silence.wait()
+        if answer in ("silent", "closes"):
+            return
+        missing = answer == "missing"
+        self.send_response(answer if isinstance(answer, int) else 404 if missing else 200)
+        self.send_header("x-edge-config-digest", "d")
+        if not missing and isinstance(answer, str):
+            self.send_header("ETag", f'"{answer}"')
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+READER = """
+import { get } from "@vercel/edge-config";
+%s
 const seen = [];
-while (reads.length) seen.push(await battle());
+for (const how of %s) {
+  if (how === "battle") seen.push(await battle());
+  else await get("battle").then((value) => seen.push(value), () => seen.push("throws"));
+}
 console.log(JSON.stringify(seen));
+process.exit(0);
 """
-    assert evaluate(script) == ["on", "on", "off", "off", "off", "off", "on"]
+
+
+def read(how: str, answers: list[str | int]) -> list[str]:
+    """What `get` of the SDK, or the reader that the contract shows, makes of each answer."""
+    silence = threading.Event()
+    handler = type("Answers", (_EdgeConfig,), {"answers": list(answers), "silence": silence})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        script = READER % (code("## Kill switch of the battle"), [how] * len(answers))
+        at = f"http://127.0.0.1:{server.server_port}/ecfg_x?token=t"
+        seen = evaluate(script, images.node_modules(SDK).parent, EDGE_CONFIG=at)
+        silence.set()
+        server.shutdown()
+    return list(seen)
+
+
+REFUSALS: list[str | int] = [401, 403, 429]
+FAILURES: list[str | int] = [500, 502, 503, 504, "closes"]
+
+
+def test_get_of_the_edge_config_sdk_throws_when_the_contract_says_so() -> None:
+    text = " ".join(section("## Kill switch of the battle").split())
+    assert json.loads((SDK / "package.json").read_text())["dependencies"] == {
+        "@vercel/edge-config": re.findall(r"`@vercel/edge-config` (\d+\.\d+\.\d+)", text)[0]
+    }
+    assert read("get", FAILURES) == ["throws"] * len(FAILURES)
+    assert read("get", ["off", *FAILURES, *REFUSALS, "on"]) == [
+        *["off"] * (1 + len(FAILURES)), *["throws"] * len(REFUSALS), "on",
+    ]  # fmt: skip
+
+
+def test_the_reader_of_the_switch_keeps_its_last_value_starts_with_on_and_waits_for_nobody() -> None:
+    """Without a time-out of its own it would wait for 300 s, and for longer than this test lets it."""
+    assert read("battle", ["missing", 401, "closes", "silent"]) == ["on"] * 4
+    after = [*REFUSALS, *FAILURES, "missing", "maybe", "silent"]
+    assert read("battle", ["off", *after, "on"]) == ["off"] * (1 + len(after)) + ["on"]

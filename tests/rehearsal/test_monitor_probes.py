@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from plan.alerts import SERIES, Exporter
+from plan.alerts import RULES, SERIES, Exporter
 from plan.uptime import blackbox_yml
 from rehearsal.docker_engine import packages, processes
 from tests.builders import monitored, staging
@@ -40,14 +41,26 @@ class _Site(http.server.BaseHTTPRequestHandler):
         """Nothing."""
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("authority")
+LIFETIME, SURPLUS_LIFETIME = 9, 2  # days
+
+
+def certificate(folder: Path, name: str, days: int) -> None:
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=rehearsal",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "ca.crt"],
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days),
+         "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.crt"],
         check=True, capture_output=True,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of its own authority, and what the site sends: it, and one that nobody needs."""
+    folder = tmp_path_factory.mktemp("authority")
+    certificate(folder, "ca", LIFETIME)
+    certificate(folder, "surplus", SURPLUS_LIFETIME)
+    sent = "".join((folder / f"{name}.crt").read_text() for name in ("ca", "surplus"))
+    (folder / "sent.crt").write_text(sent)
     return folder
 
 
@@ -58,7 +71,7 @@ def site(authority: Path) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
     handler = type("Site", (_Site,), {"seen": seen})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority / "ca.crt", authority / "key.pem")
+    context.load_cert_chain(authority / "sent.crt", authority / "ca.key")
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"https://127.0.0.1:{server.server_address[1]}", seen
@@ -124,6 +137,14 @@ def test_only_an_answer_of_its_own_counts_as_up(trusting: str, site: Site, path:
 def test_the_exporter_emits_the_series_of_its_rules(trusting: str, site: Site) -> None:
     found = probe(trusting, site[0] + "/up")
     assert {s.name for s in SERIES if s.exporter is Exporter.BLACKBOX} <= found.keys()
+
+
+def test_rules_of_certificates_judge_the_chain_in_use_and_no_surplus_one(trusting: str, site: Site) -> None:
+    found = probe(trusting, site[0] + "/up")
+    judged = [s.name for r in RULES if r.service == "certificate" for s in SERIES if s.name in r.expr]
+    assert len(judged) == 2
+    days = {round((found[name] - time.time()) / 86400) for name in judged}
+    assert days == {LIFETIME}
 
 
 def test_a_certificate_of_nobody_known_counts_as_down(tmp_path: Path, trusting: str, site: Site) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from plan.alerts import BURNS, RULES, WATCHDOG, Exporter, rules_of
+from plan.alerts import BURNS, CHAIN_EXPIRY, RULES, WATCHDOG, Exporter, rules_of
 from plan.settings import Settings
 from plan.uptime import agent_yml, prometheus_yml, rules_yml
 from rehearsal.docker_engine import packages, processes
@@ -107,12 +107,12 @@ CASES: dict[str, Case] = {
         silent=5, fires=8, over=16,
     ),
     "CertificateExpiry": Case(
-        series={'probe_ssl_earliest_cert_expiry{job="probe",check="web",authority="public"}':
+        series={f'{CHAIN_EXPIRY}{{job="probe",check="web",authority="public"}}':
                 Gauge(good=30 * 86400, bad=14 * 86400, limit=14 * 86400 + 7200)},
         silent=14.5, fires=15.5, over=0.5,
     ),
     "InternalCertificateExpiry": Case(
-        series={'probe_ssl_earliest_cert_expiry{job="probe",check="socket",authority="internal"}':
+        series={f'{CHAIN_EXPIRY}{{job="probe",check="socket",authority="internal"}}':
                 Gauge(good=12 * 3600, bad=2 * 3600, limit=3 * 3600)},
         silent=14.5, fires=15.5, over=0.5,
     ),
@@ -294,7 +294,7 @@ def test_one_task_of_two_that_dies_again_and_again_is_seen(
 def test_a_certificate_of_an_internal_authority_is_not_late_while_it_has_hours(promtool: Promtool) -> None:
     """It never has fourteen days; one of a public authority that has hours is late."""
     rules = ["CertificateExpiry", "InternalCertificateExpiry"]
-    expiry = 'probe_ssl_earliest_cert_expiry{job="probe",authority="%s"}'
+    expiry = CHAIN_EXPIRY + '{job="probe",authority="%s"}'
     hours: Series = {expiry % "internal": [5 * 3600] * 200}
     assert promtool.judge(hours, [Check(minute, {}) for minute in (20, 45)], only=rules) == ""
     public: Series = {expiry % "public": [5 * 3600] * 200}
