@@ -270,7 +270,7 @@ def _agent(settings: Settings) -> AgentPlan:
                 "--enable-feature=agent",
                 "--config.file=/etc/prometheus/prometheus.yml",
                 "--storage.agent.path=/prometheus",
-                # How long it ends while the monitor is away, 1m unless said: before its grace of 30 s is over.
+                # How long it ends while the monitor is away (1m if not said): its grace is 30 s.
                 "--storage.remote.flush-deadline=10s",
             ),
             configs=(

@@ -62,7 +62,7 @@ class Endpoint:
 
     @property
     def curl(self) -> str:
-        """A command that asks `/healthz`. Options and values stand apart: curl 7.88 refuses `--option=value`."""
+        """A command that asks `/healthz`. curl 7.88 refuses `--option=value`: they stand apart."""
         known = ["--resolve", f"{self.domain}:{self.port}:{self.address}", "--cacert", str(self.authority)]
         return shlex.join(["curl", *(known if self.authority else []), f"{self.url}/healthz"])
 

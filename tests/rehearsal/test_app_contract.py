@@ -55,11 +55,11 @@ def code(heading: str) -> str:
     return re.sub(r'\??: (Promise<[^>]*>|string|"on" \| "off")(?=[ ),])', "", block)
 
 
-def evaluate(script: str, folder: Path = ROOT, **environment: str) -> Any:
-    """What a script prints, read as JSON. It may import the packages of `folder`."""
+def evaluate(script: str, /, *, packages_of: Path = ROOT, **environment: str) -> Any:
+    """What a script prints, read as JSON. It may import what is installed in the folder `packages_of`."""
     done = subprocess.run(
         [images.node(), "--input-type=module", "-e", script],
-        check=True, capture_output=True, text=True, timeout=60, cwd=folder,
+        check=True, capture_output=True, text=True, timeout=60, cwd=packages_of,
         env={"PATH": os.environ["PATH"], **environment},
     )  # fmt: skip
     return json.loads(done.stdout)
@@ -238,9 +238,8 @@ def test_what_the_program_sets_as_client_url_fits_the_grammar(file: Any) -> None
 
 
 def test_a_refused_origin_is_told_by_the_numbers_of_the_runbook(server: Server) -> None:
-    said = re.search(
-        r"A refused origin gets (\d+) by polling and (\d+) by WebSocket", (ROOT / "docs/runbook.md").read_text()
-    )
+    runbook = (ROOT / "docs/runbook.md").read_text()
+    said = re.search(r"A refused origin gets (\d+) by polling and (\d+) by WebSocket", runbook)
     assert said
     upgrade = {
         "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
@@ -263,7 +262,7 @@ server.on("connection", (socket) => {
 });
 const recovered = (told) => new Promise((answer) => {
   const url = `http://127.0.0.1:${http.address().port}`;
-  const client = io(url, { auth: { told }, transports: ["websocket"], forceNew: true, reconnectionDelay: 10 });
+  const client = io(url, { auth: { told }, forceNew: true, transports: ["websocket"], reconnectionDelay: 9 });
   const lose = () => client.io.engine.close();
   client.once("connect", () => {
     client.once("connect", () => answer(client.recovered));
@@ -288,7 +287,7 @@ http.listen(0, "127.0.0.1", async () => {
 def test_the_fallback_of_the_apps_url_goes_from_its_own_to_the_branchs_to_the_deployments() -> None:
     script = f"{code('### Its own URL')}\nconsole.log(JSON.stringify(appUrl))"
     branch, deployment = "p-git-b-team.vercel.app", "p-abc-team.vercel.app"
-    given = {"NEXT_PUBLIC_VERCEL_URL": deployment}
+    given: dict[str, Any] = {"NEXT_PUBLIC_VERCEL_URL": deployment}
     assert evaluate(script) == "http://localhost:3000"
     assert evaluate(script, **given) == f"https://{deployment}"
     given["NEXT_PUBLIC_VERCEL_BRANCH_URL"] = branch
@@ -341,7 +340,7 @@ def read(how: str, answers: list[str | int]) -> list[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         script = READER % (code("## Kill switch of the battle"), [how] * len(answers))
         at = f"http://127.0.0.1:{server.server_port}/ecfg_x?token=t"
-        seen = evaluate(script, images.node_modules(SDK).parent, EDGE_CONFIG=at)
+        seen = evaluate(script, packages_of=images.node_modules(SDK).parent, EDGE_CONFIG=at)
         silence.set()
         server.shutdown()
     return list(seen)
