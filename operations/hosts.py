@@ -21,6 +21,7 @@ from operations import docker_client
 from operations.docker_client import Engine, Material
 from operations.workspace import OperationError
 from plan.hosts import DockerHost, registry
+from plan.images import familiar
 
 TIMEOUT: Final = 20.0  # seconds for one answer of a host
 ROLLOUT: Final = 600.0  # seconds until a rollout is given up on; the provider's own limit is half of it
@@ -189,7 +190,7 @@ class Host:
         for image in listed:
             named = [*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())]
             names = [each for each in named if "<none>" not in each]
-            mine = [n for n in names if name is None or Image.parse(n).name == name]
+            mine = [n for n in names if name is None or Image.parse(n).name == familiar(name)]
             if mine or name is None:
                 digests = frozenset(d for n in names if (d := Image.parse(n).digest))
                 found.append(
@@ -323,7 +324,7 @@ class Host:
                 if explained is None:
                     raise
                 status, _, message = explained
-                refused = status in (401, 403, 404) or DENIED.search(message)
+                refused = status in (400, 401, 403, 404) or DENIED.search(message)
                 return f"{part}: {message}" if refused else ""
         return "" if found == image.digest else f"{tagged} is {found}, not {image.digest}"
 

@@ -59,7 +59,8 @@ class Rollout:
                 else "does not exist as stated"
             )
             raise OperationError(
-                f"{wanted.called} {what}: {reason}. The service was not touched; {serving(running)}. {_MEND}"
+                f"{wanted.called} {what}: {reason}. "
+                f"The service was not touched; {serving(running, wanted.image)}. {_MEND}"
             )
 
     def refuse_taken_back(self) -> str:
@@ -136,19 +137,28 @@ def _failure(host: Host, wanted: Wanted, running: Running | None) -> str:
 
 def failure(wanted: Wanted, running: Running | None, reasons: Sequence[str], mend: str = _MEND) -> str:
     """The sentences for a failed rollout of `wanted`, given what runs now."""
-    back = running is not None and running.image == wanted.image and running.update.startswith("rollback")
+    # Where its image serves, another part of it was taken back, or never taken.
+    back = (
+        running is not None
+        and running.image == wanted.image
+        and (running.settled or running.update.startswith("rollback"))
+    )
     what = f"the new settings of {wanted.called}" if back else wanted.called
     why = f" ({'; '.join(reasons)})" if reasons else ""
-    return f"{what} failed{why}; {serving(running)}. {mend}"
+    return f"{what} failed{why}; {serving(running, wanted.image)}. {mend}"
 
 
-def serving(running: Running | None) -> str:
-    """What the running tasks of a service are, in words."""
+def serving(running: Running | None, wanted: Image) -> str:
+    """What the running tasks of a service are, in words: by the tag, where that is not `wanted`'s as well."""
     counts = running.serving if running else {}
     if running is None or not counts:
         return "nothing serves"
+
+    def called(image: Image) -> str:
+        return str(image) if not image.tag or (image.tag == wanted.tag and image != wanted) else image.tag
+
     if len(counts) > 1:
-        both = ", ".join(f"{image.tag} with {count}" for image, count in counts.items())
+        both = ", ".join(f"{called(image)} with {count}" for image, count in counts.items())
         return f"serving now, in tasks: {both}"
     [(image, count)] = counts.items()
-    return f"{image.tag or image} still serves ({count} of {running.desired} tasks)"
+    return f"{called(image)} still serves ({count} of {running.desired} tasks)"

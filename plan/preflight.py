@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from plan.adoption import adoptables
 from plan.delivery import Kind, environments, names
 from plan.hosts import OVERRIDING, registry
+from plan.images import fault_of_name, fault_of_reference
 from plan.protection import repositories, rulesets
 from plan.settings import FIELDS, PLACEHOLDER, Loaded, Problem, Settings, Sibling
 from plan.supabase_keys import read_key
@@ -742,6 +743,21 @@ def _monitor(settings: Settings) -> Iterator[Problem]:
 
 # --- Docker hosts ------------------------------------------------------------------------------------
 
+
+def _images(settings: Settings) -> Iterator[Problem]:
+    """Every image by a name that its engine takes: it is first asked for in the middle of an update."""
+    for key, image, fault_of in (
+        ("socketImage", settings.socket_image, fault_of_name),
+        ("proxyImage", settings.proxy_image, fault_of_reference),
+        ("prometheusImage", settings.prometheus_image, fault_of_reference),
+        ("alertmanagerImage", settings.alertmanager_image, fault_of_reference),
+        ("blackboxImage", settings.blackbox_image, fault_of_reference),
+    ):
+        if PLACEHOLDER not in image and (fault := fault_of(image)):
+            text = f"{image!r} has {fault.text}"
+            yield Problem(key, text, _set(settings, key, shlex.quote(fault.form)))
+
+
 _LOOPBACK: Final = re.compile(r"tcp://(127(\.\d+){3}|localhost|\[::1\])(:\d+)?/?")
 
 
@@ -787,9 +803,11 @@ def _registry_login(settings: Settings) -> Iterator[Problem]:
         yield Problem(password, "is missing for the registryUser", _set(settings, password))
     if given == (False, True):
         yield Problem("registryUser", f"is missing for {password}", _set(settings, "registryUser", "USER"))
-    if all(given) and PLACEHOLDER not in settings.socket_image and not registry(settings.socket_image):
-        text = f"{settings.socket_image!r} names no registry, so registryUser belongs to none"
-        yield Problem("socketImage", text, _set(settings, "socketImage", "docker.io/ORGANIZATION/NAME"))
+    image = settings.socket_image
+    if all(given) and PLACEHOLDER not in image and not fault_of_name(image) and not registry(image):
+        text = f"{image!r} names no registry, so registryUser belongs to none"
+        hub = f"docker.io/{image}" if "/" in image else f"docker.io/library/{image}"
+        yield Problem("socketImage", text, _set(settings, "socketImage", hub))
 
 
 def _overriding(environment: Mapping[str, str]) -> Iterator[Problem]:
@@ -899,6 +917,7 @@ _RULES: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _socket_releases,
     _channels,
     _monitor,
+    _images,
     _host_access,
     _registry_login,
     _reviewers,

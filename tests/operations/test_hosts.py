@@ -5,12 +5,14 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import requests
+from docker.errors import APIError  # type: ignore[import-untyped]
 
 from operations import hosts
-from operations.hosts import Image, Running
+from operations.hosts import Host, Image, Running
 from operations.workspace import OperationError
 from plan.hosts import DockerHost
 from rehearsal import docker_engine
@@ -39,6 +41,49 @@ SHA, DIGEST = "a" * 40, f"sha256:{'b' * 64}"
 def test_an_image_is_read_from_every_form_of_its_name(reference: str, image: Image) -> None:
     assert Image.parse(reference) == image
     assert str(image) == reference
+
+
+# --- names, as an engine has them -----------------------------------------------------------------------
+
+
+class Listing:
+    """An engine with some images, whose registry answers every question with one status."""
+
+    def __init__(self, *tags: str, status: int = 0) -> None:
+        self._tags, self._status = tags, status
+
+    def images(self) -> list[dict[str, Any]]:
+        return [{"Id": t, "RepoTags": [t], "RepoDigests": None, "Size": 1, "Created": 1} for t in self._tags]
+
+    def services(self) -> list[dict[str, Any]]:
+        return []
+
+    def distribution(self, image: str, _: dict[str, str]) -> None:
+        answer = requests.Response()
+        answer.status_code = self._status
+        raise APIError("refused", answer, explanation=f"what the engine says of {image}")
+
+
+def _on(engine: Listing) -> Host:
+    return Host(DockerHost(address="unix:///none.sock"), cast(Any, engine))
+
+
+@pytest.mark.parametrize("name", ["paintshare/socket", "docker.io/paintshare/socket"])
+def test_an_image_of_docker_hub_is_found_by_its_whole_name_which_no_engine_lists(name: str) -> None:
+    listing = Listing("paintshare/socket:1", "another/socket:1", "ghcr.io/paintshare/socket:1")
+    assert [image.id for image in _on(listing).images(name)] == ["paintshare/socket:1"]
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"), [(400, True), (401, True), (403, True), (404, True), (500, False), (503, False)]
+)
+def test_an_image_is_refused_by_what_an_answer_says_of_it_and_not_by_a_registry_that_is_ill(
+    status: int, refused: bool
+) -> None:
+    reason = _on(Listing(status=status)).refusal("s", Image("ghcr.io/A/socket", SHA, DIGEST))
+    assert reason == (
+        f"ghcr.io/A/socket@{DIGEST}: what the engine says of ghcr.io/A/socket@{DIGEST}" if refused else ""
+    )
 
 
 # --- a host that cannot be asked ------------------------------------------------------------------------

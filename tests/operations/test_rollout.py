@@ -14,10 +14,11 @@ from operations.workspace import OperationError
 from tests.builders import staging
 
 ONE, TWO = (Image("registry.example/socket", digit * 40, f"sha256:{digit * 64}") for digit in "12")
+OTHER = Image("another.example/socket", TWO.tag, TWO.digest)  # the same release by another name
 
 
 def running(image: Image, update: str = "rollback_completed", **serving: int) -> Running:
-    by_image = {{"one": ONE, "two": TWO}[name]: count for name, count in serving.items()}
+    by_image = {{"one": ONE, "two": TWO, "other": OTHER}[name]: count for name, count in serving.items()}
     return Running(
         service="paintshare-staging-socket", image=image, previous=None, desired=2,
         healthy=by_image.get(image, 0), serving=by_image, update=update, message="",
@@ -87,6 +88,16 @@ def test_a_node_without_a_task_is_named_where_another_has_two(
             running(TWO, "rollback_paused"),
             [],
             f"the new settings of release {TWO.tag} failed; nothing serves.",
+        ),
+        (
+            running(TWO, "completed", two=2),  # Swarm refused the change, and nothing of it began
+            [],
+            f"the new settings of release {TWO.tag} failed; {TWO.tag} still serves (2 of 2 tasks).",
+        ),
+        (
+            running(OTHER, "completed", other=2),
+            [],
+            f"release {TWO.tag} failed; {OTHER} still serves (2 of 2 tasks).",
         ),
         (running(TWO, "paused"), [], f"release {TWO.tag} failed; nothing serves."),
         (None, ["No such image"], f"release {TWO.tag} failed (No such image); nothing serves."),

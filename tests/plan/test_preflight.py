@@ -405,6 +405,33 @@ OF_STAGING: dict[str, Mistake] = {
         with_login(socketImage="paintshare/socket"), "socketImage", "names no registry",
         "config set socketImage docker.io/",
     ),
+    "the socket server's image in capitals": (
+        config(socketImage="ghcr.io/PaintShare/socket"), "socketImage", "capitals in its path",
+        "config set socketImage ghcr.io/paintshare/socket --stack",
+    ),
+    "the socket server's image by a tag": (
+        with_login(socketImage="ghcr.io/paintshare/socket:latest"), "socketImage", "a tag or digest",
+        "config set socketImage ghcr.io/paintshare/socket --stack",
+    ),
+    "the socket server's image by no name": (
+        with_login(socketImage=""), "socketImage", "no name", "config set socketImage HOST/PATH",
+    ),
+    "the proxy's image by its address": (
+        config(proxyImage="https://caddy:2.10.2"), "proxyImage", "a scheme",
+        "config set proxyImage caddy:2.10.2 --stack",
+    ),
+    "a monitor's image that may be another tomorrow": (
+        config(prometheusImage="prom/prometheus"), "prometheusImage", "neither tag nor digest",
+        "config set prometheusImage prom/prometheus:TAG",
+    ),
+    "a monitor's image with half a digest": (
+        config(alertmanagerImage="prom/alertmanager@sha256:12"), "alertmanagerImage", "a digest that is not",
+        "config set alertmanagerImage prom/alertmanager@sha256:DIGEST",
+    ),
+    "a monitor's image with a malformed tag": (
+        config(blackboxImage="prom/blackbox-exporter:v:1"), "blackboxImage", "a malformed tag",
+        "config set blackboxImage prom/blackbox-exporter:TAG",
+    ),
     "a plan without rulesets": (
         config(githubPlan="free", infraRepositoryVisibility="private"), "githubPlan",
         "no environments and no rulesets", "share-paint-infra",
