@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import yaml
 
-from rehearsal import demo, engine, files
+from rehearsal import demo, engine, files, warm
 from rehearsal.cache import Progress, locked
 
 CLONE: Final = Path(__file__).resolve().parent.parent
@@ -97,7 +97,7 @@ class Home:
             "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PAINTSHARE_PYTHON": sys.executable,
-            "PAINTSHARE_LANGUAGE_HOST": str(_LANGUAGE_HOST),
+            "PAINTSHARE_LANGUAGE_HOST": str(warm.CLIENT if warm.VARIABLE in os.environ else _LANGUAGE_HOST),
             "PAINTSHARE_ACCOUNT": str(self.account),
             # No DNS server knows the demo's domains (operations.monitor).
             "PAINTSHARE_MONITOR_ADDRESS": Engine(self.folder / HOST_FOLDERS[1]).address,
@@ -205,11 +205,22 @@ def _write_plugins(home: Home) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         files.write(
             folder / f"pulumi-resource-{service}",
-            "#!/bin/sh\n"
-            f"PYTHONPATH={shlex.quote(str(CLONE))} exec {shlex.quote(sys.executable)} -m rehearsal.standin "
-            f'{service} --account "${{0%/*}}/../../../account.db" "$@"\n',
+            _PLUGIN.format(
+                python=shlex.quote(sys.executable),
+                clone=shlex.quote(str(CLONE)),
+                client=shlex.quote(str(warm.CLIENT)),
+                service=service,
+            ),
             mode=0o755,
         )
+
+
+_PLUGIN: Final = """\
+#!/bin/sh
+set -- {service} --account "${{0%/*}}/../../../account.db" "$@"
+[ -z "$PAINTSHARE_WARM" ] || exec {python} -P {client} standin "$@"
+PYTHONPATH={clone} exec {python} -m rehearsal.standin "$@"
+"""
 
 
 def _plugin_version(package: str) -> str:

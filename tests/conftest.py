@@ -16,7 +16,7 @@ from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from rehearsal import engine as engines
-from rehearsal import home
+from rehearsal import home, warm
 from rehearsal.cache import locked
 from tests.harness import DockerHome, RehearsalHome
 
@@ -41,9 +41,11 @@ EARLY: Final = ("test_scenes.py", "test_killed_verbs.py")
 
 
 @pytest.fixture(scope="session")
-def engine() -> engines.EnginePaths:
-    """The real engine; built when there is none, which takes minutes."""
-    return engines.ensure()
+def engine() -> Iterator[engines.EnginePaths]:
+    """The real engine; built when there is none, which takes minutes. Its Python processes are warm ones."""
+    found = engines.ensure()
+    with warm.warm():
+        yield found
 
 
 @pytest.fixture(scope="session")

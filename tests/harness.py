@@ -5,6 +5,7 @@ same two lines.
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rehearsal import docker_hosts, home, outside
+from rehearsal import docker_hosts, home, outside, warm
 from rehearsal.docker_engine import Engine, images, processes
 from rehearsal.docker_engine.images import ImageRef
 from rehearsal.standin.account import Account
@@ -92,8 +93,8 @@ class RehearsalHome:
         return self.run("pulumi", *arguments, "--non-interactive", "--color", "never", stdin=stdin, env=env)
 
     def operations(self, *arguments: str, stdin: str = "") -> Result:
-        """`python -m operations ...`"""
-        return self.run(sys.executable, "-m", "operations", *arguments, stdin=stdin)
+        """`python -m operations ...`, warm where there is a warm Python."""
+        return self.run(*_module("operations"), *arguments, stdin=stdin)
 
     @contextmanager
     def hanging(self, verb: str, kind: str, *command: str, seconds: int = 60) -> Iterator[Running]:
@@ -194,6 +195,13 @@ class RehearsalHome:
         docker_hosts.stop(self.folder)  # and them
         for account in self._accounts.values():
             account.close()
+
+
+def _module(name: str) -> tuple[str, ...]:
+    """The command that runs a module of this repository."""
+    if warm.VARIABLE in os.environ:
+        return (sys.executable, "-P", str(warm.CLIENT), "module", name)
+    return (sys.executable, "-m", name)
 
 
 class DockerHome(RehearsalHome):

@@ -7,6 +7,7 @@ else here. What the engine appends to the command line is accepted and not neede
 import argparse
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -19,11 +20,6 @@ def _bare(package: str, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="rehearsal.standin", description=__doc__)
-    parser.add_argument("service", choices=["docker", "github", "vercel"])
-    parser.add_argument("--account", type=Path, required=True, help="SQLite file that holds the account")
-    arguments, _ = parser.parse_known_args()
-
     spec = importlib.util.find_spec("pulumi")
     if spec is None or spec.origin is None:
         sys.exit("the package pulumi is not installed")
@@ -31,9 +27,19 @@ def main() -> None:
     _bare("pulumi", sdk)
     _bare("pulumi.runtime", sdk / "runtime")
     _bare("pulumi.runtime.proto", sdk / "runtime" / "proto")
-    from rehearsal.standin.server import serve  # noqa: PLC0415  only now is the protocol cheap to import
+    serve(sys.argv[1:])
 
-    serve(arguments.service, arguments.account)
+
+def serve(words: Sequence[str]) -> None:
+    """Be the plugin that the words of a command line ask for."""
+    parser = argparse.ArgumentParser(prog="rehearsal.standin", description=__doc__)
+    parser.add_argument("service", choices=["docker", "github", "vercel"])
+    parser.add_argument("--account", type=Path, required=True, help="SQLite file that holds the account")
+    arguments, _ = parser.parse_known_args(words)
+
+    from rehearsal.standin import server  # noqa: PLC0415  only now is the protocol cheap to import
+
+    server.serve(arguments.service, arguments.account)
 
 
 if __name__ == "__main__":
