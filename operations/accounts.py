@@ -12,6 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from operations.workspace import OperationError
+from plan.text import read
 
 VERCEL_URL: Final = "https://api.vercel.com"
 GITHUB_URL: Final = "https://api.github.com"
@@ -26,6 +27,9 @@ class Api:
     def __init__(self, service: str, url: str, token: str | None, variable: str) -> None:
         if not token:
             raise OperationError(f"{variable} is not set: the token with which {service} is read")
+        if (text := read(variable, token)).bare != token:
+            fault = text.fault or "came with a line end"  # which this program could cut, but not the plugin
+            raise OperationError(f"{variable} {fault}: export the token with which {service} is read alone")
         self.service, self.url, self.variable = service, url.rstrip("/"), variable
         self.session = requests.Session()
         self.session.headers["Authorization"] = f"Bearer {token}"

@@ -4,6 +4,7 @@ No store lets a secret be read: what is compared is when each was written, befor
 overlap (`previous_of` of the matrix) keeps its old value valid beside the new one until `--finish`.
 """
 
+import re
 import secrets as random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def all_keys(settings: Settings) -> tuple[list[str], list[str]]:
 def parse_lines(text: str, keys: Iterable[str]) -> dict[str, str]:
     """The values of `KEY=VALUE` lines, one for each of `keys`. Raises OperationError; it repeats no value."""
     found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff")), 1):
         if not line.strip() or line.startswith("#"):
             continue
         key, is_one, value = line.partition("=")
@@ -144,8 +145,10 @@ def _lately(recorded: str, today: date) -> bool:
 def begin(settings: Settings, key: str, value: str, today: date) -> Rotation | None:
     """The edit for a new value; None where just this one was set lately (an interrupted rotation).
 
-    Raises OperationError where it is no rotation, or would lose a value that is still kept valid.
+    Raises OperationError where it is no rotation, where the value did not come alone, or where one would be
+    lost that is still kept valid.
     """
+    value = secrets.alone(key, value)
     edit = secrets.record(settings, key, value, today)
     if key == HMAC_KEY:
         raise OperationError(f"{key} is in no store: python -m operations set {key} --stack {settings.stack}")

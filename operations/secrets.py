@@ -10,12 +10,27 @@ from typing import Any
 from operations.workspace import OperationError, Workspace
 from plan.preflight import KEY_LENGTH, iso_date
 from plan.settings import PROJECT, Settings
+from plan.text import read
 from plan.variables import HMAC_KEY, fingerprint, key_fingerprint, secret_keys
 
 
 def set_secret(workspace: Workspace, key: str, value: str, today: date) -> None:
-    """Write the value, today's date and the HMAC in one step. Raises OperationError for an unknown key."""
+    """Write the value, today's date and the HMAC in one step. Raises OperationError for an unknown key, and
+    for a value that did not come alone.
+    """
+    value = alone(key, value)
     workspace.rewrite(record(workspace.load().settings, key, value, today), secrets={key: value})
+
+
+def alone(key: str, value: str) -> str:
+    """A value as it was entered, without the line ends around it.
+
+    Raises OperationError where more came along, as quotes from a line of .env do; it repeats no value.
+    """
+    text = read(key, value)
+    if text.fault:
+        raise OperationError(f"{key} {text.fault}; nothing was changed: enter the value alone")
+    return text.bare.strip("\n")
 
 
 def record(settings: Settings, key: str, value: str, today: date) -> Callable[[dict[str, Any]], None]:

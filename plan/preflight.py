@@ -24,6 +24,7 @@ from plan.images import fault_of_name, fault_of_reference
 from plan.protection import repositories, rulesets
 from plan.settings import FIELDS, PLACEHOLDER, Loaded, Problem, Settings, Sibling
 from plan.supabase_keys import read_key
+from plan.text import LINES
 from plan.variables import (
     HMAC_KEY,
     MATRIX,
@@ -92,7 +93,9 @@ def check(loaded: Loaded, today: date, environment: Mapping[str, str] = MappingP
     for rule in _RULES:
         if rule is _records and "rotation" in loaded.broken:
             continue  # one unreadable record, and every secret would look as if it had none
-        problems += [p for p in rule(settings) if p.key not in loaded.broken]
+        known = loaded.broken | (loaded.wrapped.keys() if rule in (_missing, _records) else frozenset())
+        problems += [p for p in rule(settings) if p.key not in known]
+    problems += [_alone(settings, path, fault) for path, fault in loaded.wrapped.items()]
     problems += _future(settings, today)
     problems += _overriding(environment)
     warnings = [*_ages(settings, today), *_notes(settings)]
@@ -157,6 +160,12 @@ def _missing(settings: Settings) -> Iterator[Problem]:
             yield Problem(
                 keys, "one of them must be set: an alert needs somewhere to go", _set(settings, rows[0].key)
             )
+
+
+def _alone(settings: Settings, path: str, fault: str) -> Problem:
+    """A text that did not come alone: what it is meant to be is a guess, which a person has to make."""
+    fix = _set_from_file(settings, path) if path in LINES else _set(settings, path)
+    return Problem(path, f"{fault}; the value alone belongs there", fix)
 
 
 def _placeholders(settings: Settings) -> Iterator[Problem]:

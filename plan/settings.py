@@ -8,7 +8,7 @@ default, so that the checks that need other fields still run.
 import json
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
+from plan.text import read
 from plan.variables import STACK_FILE_KEYS
 
 PROJECT: Final = "paintshare"
@@ -177,10 +178,15 @@ KNOWN_KEYS: Final[frozenset[str]] = frozenset(FIELDS) | STACK_FILE_KEYS
 
 @dataclass(frozen=True)
 class Loaded:
-    """Settings together with every problem met while reading them."""
+    """Settings together with every problem met while reading them.
+
+    `wrapped`: path of each text that did not come alone, and what came with it. The settings have it bare, so
+    that every other check judges, and compares, what it is meant to be.
+    """
 
     settings: Settings
     problems: tuple[Problem, ...]
+    wrapped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def broken(self) -> frozenset[str]:
@@ -204,14 +210,16 @@ def parse(
     """Parse keys (without the project's prefix) as the engine hands them over: objects as JSON text."""
     problems = [_unknown_key(stack, key) for key in sorted(set(raw) - KNOWN_KEYS)]
     fields: dict[str, Any] = {}
+    wrapped: dict[str, str] = {}
     for key in sorted(set(raw) & set(FIELDS)):
         try:
-            fields[FIELDS[key]] = _parse_field(FIELDS[key], raw[key])
+            fields[FIELDS[key]] = _parse_field(key, raw[key], wrapped)
         except ValidationError as error:
             problems += [_wrong_type(stack, key, d["loc"], d["msg"], d["type"]) for d in error.errors()]
         except (ValueError, RecursionError):  # no JSON, or more digits or levels than Python reads
             problems.append(_wrong_type(stack, key, (), "must be a list or a map"))
-    values = {key: SecretStr(str(raw[key])) for key in STACK_FILE_KEYS if raw.get(key)}
+    texts = {key: _bare(key, key, str(raw[key]), wrapped) for key in sorted(STACK_FILE_KEYS) if raw.get(key)}
+    values = {key: SecretStr(text) for key, text in texts.items() if text}
     return Loaded(
         settings=Settings(
             stack=stack,
@@ -221,7 +229,26 @@ def parse(
             **fields,
         ),
         problems=tuple(problems),
+        wrapped=wrapped,
     )
+
+
+# As somebody else wrote them: a live setting of Vercel may be anything, ids and records have their own rules.
+_AS_THEY_ARE: Final = frozenset({"vercelProject", "adopt", "rotation"})
+
+
+def _bare(path: str, name: str, value: Any, wrapped: dict[str, str]) -> Any:
+    """The value with each of its texts alone; `wrapped` gets what came with those that did not come alone."""
+    if isinstance(value, str):
+        text = read(name, value)
+        if text.fault:
+            wrapped[path] = text.fault
+        return text.bare
+    if isinstance(value, dict):
+        return {key: _bare(f"{path}.{key}", str(key), item, wrapped) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_bare(f"{path}[{index}]", name, item, wrapped) for index, item in enumerate(value)]
+    return value
 
 
 def read_siblings(root: Path, stack: str) -> tuple[Sibling, ...]:
@@ -251,7 +278,7 @@ def _read_sibling(path: Path, defaults: Mapping[str, Any]) -> Sibling:
 def _typed(key: str, value: Any) -> Any:
     """A sibling's value as this program would parse it: `pulumi config set` writes "false" for false."""
     try:
-        return _parse_field(FIELDS[key], value) if key in FIELDS else value
+        return _parse_field(key, value, {}) if key in FIELDS else value
     except (ValueError, RecursionError):  # its own preflight reports it
         return value
 
@@ -265,12 +292,15 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _parse_field(name: str, value: Any) -> Any:
+def _parse_field(key: str, value: Any, wrapped: dict[str, str]) -> Any:
+    name = FIELDS[key]
     info = Settings.model_fields[name]
     annotation: Any = info.annotation if not info.metadata else Annotated[info.annotation, *info.metadata]
     adapter: TypeAdapter[Any] = _adapters.setdefault(name, TypeAdapter(annotation))
     if _is_structured(info.annotation) and isinstance(value, str):
         value = json.loads(value)
+    if key not in _AS_THEY_ARE:
+        value = _bare(key, key, value, wrapped)
     return adapter.validate_python(value)
 
 

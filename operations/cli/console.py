@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from operations.accounts import GITHUB_URL, VERCEL_URL, GitHubAccount, VercelAccount
-from operations.workspace import Workspace
+from operations.workspace import OperationError, Workspace
 from plan.settings import Settings
 
 out = Console(highlight=False, soft_wrap=True)
@@ -26,7 +26,15 @@ def read_value(key: str) -> str:
     """A secret from a prompt or from standard input, never from arguments."""
     if sys.stdin.isatty():
         return str(typer.prompt(f"New value of {key}", hide_input=True, confirmation_prompt=True))
-    return sys.stdin.read().removesuffix("\n")
+    return read_input()
+
+
+def read_input() -> str:
+    """Standard input. Raises OperationError where it is no text: a shell may write UTF-16 into a pipe."""
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise OperationError("standard input is no UTF-8 text; nothing was changed") from None
 
 
 def workspace_of(stack: str, rehearsal: bool) -> Workspace:

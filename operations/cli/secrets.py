@@ -18,6 +18,7 @@ from operations.cli.console import (
     accounts_of,
     github_account,
     out,
+    read_input,
     read_value,
     vercel_account,
     workspace_of,
@@ -128,7 +129,7 @@ def _values(settings: Settings, keys: list[str], generate: bool) -> dict[str, st
             found[key] = rotation_of.generated(key)
     asked = [key for key in keys if key not in found]
     if len(keys) > 1 and not sys.stdin.isatty():
-        return found | (rotation_of.parse_lines(sys.stdin.read(), asked) if asked else {})
+        return found | (rotation_of.parse_lines(read_input(), asked) if asked else {})
     return found | {key: read_value(key) for key in asked}
 
 

@@ -43,6 +43,35 @@ def test_a_line_that_does_not_fit_is_refused_without_its_value(text: str, said: 
     assert "hidden" not in str(refused.value)
 
 
+def test_lines_may_end_as_those_of_another_system_do_and_begin_with_its_mark() -> None:
+    assert rotate.parse_lines("\ufeffA=one\r\nB=tw\u2028o\r\n", ["A", "B"]) == {"A": "one", "B": "tw\u2028o"}
+
+
+def test_every_value_that_did_not_come_alone_is_named_and_none_is_repeated() -> None:
+    values = {
+        PEPPER: '"c4n4ry" # of .env',
+        "SENTRY_DSN": "https://c4n4ry\u200b",
+        "WATCHDOG_URL": "https://c4n4ry ",
+    }
+    with pytest.raises(OperationError) as refused:
+        rotate.begin_all(production().settings(), values, TODAY)
+    assert [line.split(";")[0] for line in str(refused.value).splitlines()] == [
+        f"{PEPPER} came with quotes around it and a comment behind it",
+        "SENTRY_DSN came with an invisible character (U+200B)",
+        "WATCHDOG_URL came with spaces around it",
+    ]
+    assert "c4n4ry" not in str(refused.value)
+
+
+def test_a_rotation_to_the_value_that_is_there_is_seen_through_a_line_end() -> None:
+    file = production()
+    with pytest.raises(OperationError, match="has this value already"):
+        rotate.begin(file.settings(), "SENTRY_DSN", file.secrets["SENTRY_DSN"] + "\r\n", TODAY)
+    rotation = rotate.begin(file.settings(), "SENTRY_DSN", "https://new\r\n", TODAY)
+    assert rotation is not None
+    assert rotation.secrets == {"SENTRY_DSN": "https://new"}
+
+
 def test_one_edit_writes_every_value_and_keeps_the_old_pepper() -> None:
     file = production()
     old, settings = file.secrets[PEPPER], file.settings()

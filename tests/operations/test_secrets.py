@@ -30,6 +30,16 @@ def test_setting_a_secret_writes_value_date_and_hmac(workspace: Workspace) -> No
     assert records(workspace) == {"SENTRY_DSN": {"date": TODAY.isoformat(), "hmac": mac}}
 
 
+def test_line_ends_around_a_secret_are_cut_where_it_enters(workspace: Workspace) -> None:
+    secrets.set_secret(workspace, "SENTRY_DSN", "\nthe-value\r\n\n", TODAY)
+    assert workspace.load().settings.values["SENTRY_DSN"].get_secret_value() == "the-value"
+    assert records(workspace)["SENTRY_DSN"]["hmac"] == fingerprint(FINGERPRINT_KEY, "the-value")
+    secrets.set_secret(workspace, "SOCKET_HOST_KEY", "-----BEGIN\r\nKEY\r\nEND-----\r\n", TODAY)
+    assert (
+        workspace.load().settings.values["SOCKET_HOST_KEY"].get_secret_value() == "-----BEGIN\nKEY\nEND-----"
+    )
+
+
 def test_other_records_stay_as_they_are(workspace: Workspace) -> None:
     secrets.set_secret(workspace, "SENTRY_DSN", "one", TODAY)
     secrets.set_secret(workspace, "WATCHDOG_URL", "two", LATER)
@@ -46,14 +56,19 @@ def test_other_records_stay_as_they_are(workspace: Workspace) -> None:
         ("NEXT_PUBLIC_SENTRY_DSN", "x", "no secret of the matrix"),
         ("SENTRY_DSN", "", "empty"),
         ("fingerprintKey", "short", "32 characters"),
+        ("SENTRY_DSN", "\r\n", "empty"),
+        ("SENTRY_DSN", " \n", "SENTRY_DSN is blank"),
+        ("SENTRY_DSN", '"https://dsn"', "SENTRY_DSN came with quotes around it"),
+        ("SENTRY_DSN", "https://dsn\u200b", "SENTRY_DSN came with an invisible character"),
     ],
 )
 def test_what_cannot_be_set_is_said_and_changes_nothing(
     workspace: Workspace, key: str, value: str, message: str
 ) -> None:
     before = workspace.stack_file.read_bytes()
-    with pytest.raises(OperationError, match=message):
+    with pytest.raises(OperationError, match=message) as refused:
         secrets.set_secret(workspace, key, value, TODAY)
+    assert "dsn" not in str(refused.value)
     assert workspace.stack_file.read_bytes() == before
 
 

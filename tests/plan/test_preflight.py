@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from operations.__main__ import app as operations
 from plan import preflight
 from plan.settings import KNOWN_KEYS, PLACEHOLDER, Problem, parse
+from plan.text import LINES
 from plan.variables import key_fingerprint, secret_keys
 from plan.web import VARIABLES_LIMIT
 from rehearsal import demo
@@ -181,6 +182,13 @@ def with_login(**changes: str) -> Callable[[StackFile], None]:
 def without_password(file: StackFile) -> None:
     with_login()(file)
     file.drop_secret("REGISTRY_PASSWORD")
+
+
+def monitored_production() -> StackFile:
+    """With every part that a stack may have."""
+    file = production(**SOCKET)
+    monitored()(file)
+    return file
 
 
 # mistake -> (change, key that is named, words of the text, words of the fix)
@@ -431,6 +439,13 @@ OF_STAGING: dict[str, Mistake] = {
     "a monitor's image with a malformed tag": (
         config(blackboxImage="prom/blackbox-exporter:v:1"), "blackboxImage", "a malformed tag",
         "config set blackboxImage prom/blackbox-exporter:TAG",
+    ),
+    "a secret on two lines": (
+        secret("SENTRY_DSN", "https://one\nhttps://two"), "SENTRY_DSN", "more than one line",
+        "operations set SENTRY_DSN",
+    ),
+    "a blank text": (
+        config(branch=" "), "branch", "is blank", "config set branch VALUE",
     ),
     "a plan without rulesets": (
         config(githubPlan="free", infraRepositoryVisibility="private"), "githubPlan",
@@ -739,6 +754,96 @@ def test_the_committed_files_lack_only_secrets_placeholders_and_the_comparison(s
             "SLACK_WEBHOOK_URL or PAGERDUTY_KEY",
         )
         assert left or problem.key in secret_keys() | {"fingerprintKey"} or problem.key == "githubPlan"
+
+
+# --- text that came with its wrapping ----------------------------------------------------------------
+
+WRAPPINGS = [
+    " {}",
+    "{} ",
+    '"{}"',
+    "'{}' # of staging",
+    "\ufeff{}",
+    "{}\u200b",
+    "\u00a0{}",
+    "{} # old",
+]
+TEXTS = {
+    key: value
+    for key, value in (DEFAULTS | monitored_production().config | {"registryUser": "robot"}).items()
+    if isinstance(value, str) and value and key not in LINES and key != "adoptedOn"
+}
+
+
+def test_each_text_that_came_with_its_wrapping_is_named_by_its_key_and_never_repeated() -> None:
+    for number, key in enumerate(sorted(TEXTS)):  # each wrapping at many keys
+        form = WRAPPINGS[number % len(WRAPPINGS)]
+        file = monitored_production()
+        file.config["registryUser"] = "robot"
+        file.set_secret("REGISTRY_PASSWORD", "the-robots-password")
+        before = {p.key for p in problems_of(file, staging())}
+        file.config[key] = form.format(TEXTS[key])
+        [found] = [p for p in problems_of(file, staging()) if p.key not in before]
+        assert found.key == key, form
+        assert "came with" in found.text
+        assert TEXTS[key] not in found.text.split()
+        assert found.fix == f"pulumi config set {key} VALUE --stack production"
+
+
+@pytest.mark.parametrize("form", WRAPPINGS)
+def test_each_secret_that_came_with_its_wrapping_is_named_by_its_key_and_never_repeated(form: str) -> None:
+    file = production()
+    for key in sorted(secret_keys() & set(file.secrets) | {"fingerprintKey"}):
+        wrapped = production()
+        wrapped.secrets[key] = form.format(file.secrets[key])
+        named = [p for p in problems_of(wrapped, staging()) if p.key == key]
+        assert [("came with" in p.text, file.secrets[key] in p.text) for p in named] == [(True, False)]
+
+
+def test_texts_below_a_key_are_looked_at_and_what_others_wrote_is_not() -> None:
+    file = production(
+        tags=["v* "], redirectDomains=["\u200bwww.share-paint.app"],
+        delivery={"production": {"AWS_REGION": '"x"'}},
+        reviewers=[{"user": " mina", "id": 1}], vercelProject={"buildCommand": '"npm" run "build" '},
+    )  # fmt: skip
+    assert [(p.key, p.text.split(";")[0]) for p in problems_of(file, staging())] == [
+        ("delivery.production.AWS_REGION", "came with quotes around it"),
+        ("redirectDomains[0]", "came with an invisible character (U+200B)"),
+        ("reviewers[0].user", "came with spaces around it"),
+        ("tags[0]", "came with spaces around it"),
+    ]
+
+
+def test_line_ends_around_a_text_are_cut_and_nothing_is_said() -> None:
+    file = production(branch="main\n", supabaseRef=f"{PRD}\r\n", githubPlan="team\n", webProbePath="/\r")
+    settings = file.settings()
+    assert (settings.branch, settings.supabase_ref, settings.web_probe_path) == ("main", PRD, "/")
+    assert problems_of(file, staging()) == []
+
+
+def test_a_key_of_several_lines_is_mended_from_its_file() -> None:
+    file = staging()
+    over_tls(socketHostCa=f"\ufeff{CERTIFICATE}", SOCKET_HOST_KEY=f"'{KEY}'")(file)
+    assert {p.key: p.fix.rsplit(" --stack ")[0] for p in problems_of(file, production())} == {
+        "socketHostCa": "pulumi config set socketHostCa",
+        "SOCKET_HOST_KEY": "python -m operations set SOCKET_HOST_KEY",
+    }
+
+
+@pytest.mark.parametrize("form", ["{}\n", "{}\r\n", *WRAPPINGS])
+def test_a_secret_shared_with_another_stack_or_with_preview_is_seen_through_its_wrapping(form: str) -> None:
+    file, sibling = staging(), production()
+    file.set_secret("SENTRY_DSN", form.format(sibling.secrets["SENTRY_DSN"]))
+    file.set_secret(OWN, form.format(file.secrets[SERVICE]))
+    texts = {
+        p.key: p.text
+        for p in problems_of(file, sibling)
+        if "came with" not in p.text and "date" not in p.text
+    }
+    assert "same secret as SENTRY_DSN of stack `production`" in texts["SENTRY_DSN"]
+    assert f"equals {SERVICE}" in texts[OWN]
+    sibling.config["supabaseRef"] = form.format(STG)
+    assert any(p.key == "supabaseRef" and "share it" in p.text for p in problems_of(file, sibling))
 
 
 # --- the same secret in both stacks ------------------------------------------------------------------
