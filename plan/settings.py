@@ -123,6 +123,7 @@ class Settings(_Strict):
     socket_replicas: Annotated[int, Field(ge=1, le=100)] = 2
     socket_memory_mib: Annotated[int, Field(ge=64)] = 512
     socket_milli_cpus: Annotated[int, Field(ge=100)] = 1000
+    socket_watch_seconds: Annotated[int, Field(ge=1, le=20)] = 15
     socket_tls: Literal["acme", "internal", "off"] = "acme"
     socket_file_secrets: bool = False
     proxy_image: str = "caddy:2.10.2-alpine"

@@ -5,7 +5,7 @@ number of the rollout stands here. Durations are written as Docker returns them,
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -79,8 +79,8 @@ class Rollout:
     """
 
     parallelism: int
-    delay: str = "15s"
-    monitor: str = "15s"
+    delay: str
+    monitor: str
     rollback_delay: str = "1s"
     converge_timeout: str = "5m0s"
 
@@ -164,14 +164,14 @@ def socket_plan(settings: Settings) -> SocketPlan | None:
         http_port=settings.socket_http_port,
         https_port=settings.socket_https_port,
         health=HealthGate(),
-        rollout=_rollout(settings.socket_replicas),
+        rollout=_rollout(settings.socket_replicas, f"{settings.socket_watch_seconds}s"),
     )
 
 
-def _rollout(replicas: int) -> Rollout:
+def _rollout(replicas: int, window: str) -> Rollout:
     """Where there is no next task, nothing waits for it: Swarm judges no failure while it waits."""
-    rollout = Rollout(parallelism=max(1, replicas // 4))
-    return replace(rollout, delay="0s") if replicas <= rollout.parallelism else rollout
+    parallelism = max(1, replicas // 4)
+    return Rollout(parallelism=parallelism, delay="0s" if replicas <= parallelism else window, monitor=window)
 
 
 def _environment(found: list[Assignment], files: list[str]) -> dict[str, str]:

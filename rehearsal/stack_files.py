@@ -86,6 +86,8 @@ def _own(stack: str) -> dict[str, Any]:
         "socketHost": "unix:///run/rehearsal.sock",  # each home names its own
         "socketHttpPort": 8080 if production else 8081,
         "socketHttpsPort": 8443 if production else 8444,
+        # Less than the plan's: the bad release of the demo dies five seconds after its first good answer.
+        "socketWatchSeconds": 10,
         "socketTls": "internal" if production else "off",
         "supabaseRef": demo.SUPABASE_REF[stack],
         "NEXT_PUBLIC_SUPABASE_ANON_KEY": "sb_publishable_" + secrets.token_urlsafe(24),

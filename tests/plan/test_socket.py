@@ -131,20 +131,21 @@ def test_a_slow_health_check_ends_no_task_within_ten_seconds() -> None:
 
 
 def test_the_next_task_waits_until_the_one_before_has_outlived_its_window() -> None:
-    rollout = plan().rollout
-    assert rollout.parallelism == 1
-    assert seconds(rollout.delay) >= seconds(rollout.monitor)
+    for stated in (1, 20):
+        rollout = plan(socketWatchSeconds=stated).rollout
+        assert rollout.parallelism == 1
+        assert (rollout.delay, rollout.monitor) == (f"{stated}s", f"{stated}s")
 
 
 def test_where_there_is_no_next_task_a_failure_is_judged_at_once() -> None:
     """While a task waits for the one before, Swarm reads of no failure."""
-    rollout = plan(socketReplicas=1).rollout
-    assert (rollout.delay, rollout.monitor) == ("0s", "15s")
+    rollout = plan(socketReplicas=1, socketWatchSeconds=7).rollout
+    assert (rollout.delay, rollout.monitor) == ("0s", "7s")
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 7, 11, 100])
 def test_a_rollout_of_any_size_fits_its_timeout_and_keeps_three_quarters_of_the_tasks(replicas: int) -> None:
-    found = plan(socketReplicas=replicas)
+    found = plan(socketReplicas=replicas, socketWatchSeconds=20)
     steps = math.ceil(replicas / found.rollout.parallelism)
     assert steps * (seconds(found.health.start_period) + seconds(found.rollout.delay)) < CONVERGE
     assert found.rollout.converge_timeout == f"{CONVERGE // 60}m0s"
