@@ -17,7 +17,7 @@ from components.socket_server import SocketServer, SocketServerArgs
 from components.traffic_alerts import TrafficAlerts, TrafficAlertsArgs
 from components.uptime_checks import UptimeChecks, UptimeChecksArgs
 from components.web_app import WebApp, WebAppArgs, exports
-from operations import rollout_hooks
+from operations import protection_hooks, rollout_hooks
 from plan import preflight, settings
 from plan.gate import GATE, gate_plan
 from plan.hosts import MONITOR_HOST, SOCKET_HOST, monitor_host, socket_host
@@ -30,7 +30,7 @@ stack = preflight.enforce(settings.load(), date.today(), os.environ)
 
 # The plugin reads its token from the environment by itself. Seen by the SDK, it would be stored in the state
 # and every short-lived token would show as a change.
-os.environ.pop("GITHUB_TOKEN", None)
+kept = protection_hooks.of_environments(stack, os.environ.pop("GITHUB_TOKEN", None))
 on_vercel = vercel.Provider("vercel", team=stack.vercel_team)
 on_github = github.Provider("github", owner=stack.github_owner)
 on_socket_host = docker_providers(SOCKET_HOST, socket_host(stack))
@@ -38,7 +38,7 @@ on_monitor_host = docker_providers(MONITOR_HOST, monitor_host(stack))
 
 web = WebApp(WEB, WebAppArgs(plan=web_plan(stack)), pulumi.ResourceOptions(providers=[on_vercel]))
 gate = DeploymentGate(
-    GATE, DeploymentGateArgs(plan=gate_plan(stack)), pulumi.ResourceOptions(providers=[on_github])
+    GATE, DeploymentGateArgs(plan=gate_plan(stack), hooks=kept), pulumi.ResourceOptions(providers=[on_github])
 )
 socket = SocketServer(
     SOCKET,

@@ -15,9 +15,10 @@ from plan.settings import Reviewer
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentGateArgs:
-    """`plan`: what to declare."""
+    """`plan`: what to declare. `hooks`: called by the engine when an environment was written."""
 
     plan: GatePlan
+    hooks: pulumi.ResourceHookBinding | None = None
 
 
 class DeploymentGate(pulumi.ComponentResource):
@@ -30,12 +31,14 @@ class DeploymentGate(pulumi.ComponentResource):
         self, name: str, args: DeploymentGateArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("paintshare:index:DeploymentGate", name, None, opts)
-        self.environments = pulumi.Output.all(*[self._environment(e) for e in args.plan.environments])
+        self.environments = pulumi.Output.all(
+            *[self._environment(e, args.hooks) for e in args.plan.environments]
+        )
         for ruleset in args.plan.rulesets:
             self._ruleset(ruleset)
         self.register_outputs({"environments": self.environments})
 
-    def _environment(self, plan: Environment) -> pulumi.Output[str]:
+    def _environment(self, plan: Environment, hooks: pulumi.ResourceHookBinding | None) -> pulumi.Output[str]:
         rule = plan.rule
         environment = github.RepositoryEnvironment(
             plan.name,
@@ -48,8 +51,10 @@ class DeploymentGate(pulumi.ComponentResource):
             deployment_branch_policy={"protected_branches": False, "custom_branch_policies": True}
             if plan.policies
             else None,
-            # Deleting it deletes its history, secrets and policies.
-            opts=pulumi.ResourceOptions(parent=self, protect=True, import_=plan.adopt),
+            # Deleting it deletes its history, secrets and policies, and `--ignore-protect` is not enough.
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=True, retain_on_delete=True, import_=plan.adopt, hooks=hooks
+            ),
         )
         for policy in plan.policies:
             github.RepositoryEnvironmentDeploymentPolicy(

@@ -47,21 +47,25 @@ class WebApp(pulumi.ComponentResource):
                 # Left out, an old value would stay silently (FACTS "CustomEnvironment").
                 description=f"Follows {plan.custom_environment.branch}",
                 branch_tracking={"type": "equals", "pattern": plan.custom_environment.branch},
-                opts=pulumi.ResourceOptions(parent=self, protect=True, import_=plan.custom_environment.adopt),
+                opts=pulumi.ResourceOptions(
+                    parent=self, protect=True, retain_on_delete=True, import_=plan.custom_environment.adopt
+                ),
             )
         environment_id = custom.id if custom else None
 
         edge = vercel.EdgeConfig(
             f"{name}-edge-config",
             name=plan.edge_config_name,
-            opts=pulumi.ResourceOptions(parent=self, protect=True, import_=plan.edge_config_adopt),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=True, retain_on_delete=True, import_=plan.edge_config_adopt
+            ),
         )
         token = vercel.EdgeConfigToken(
             f"{name}-edge-config-token",
             edge_config_id=edge.id,
             label=plan.edge_config_name,
             # Without it every running reader of the kill switch goes blind.
-            opts=pulumi.ResourceOptions(parent=self, protect=True),
+            opts=pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True),
         )
         for feature, state in plan.features.items():
             vercel.EdgeConfigItem(

@@ -145,6 +145,32 @@ class GitHubAccount:
     def environment(self, repository: str, name: str) -> Json | None:
         return self._api.call("GET", f"/repos/{self._owner}/{repository}/environments/{name}")
 
+    def put_environment(self, repository: str, name: str, body: Json) -> Json:
+        """Write the whole protection of an environment: what the body leaves out is wiped.
+
+        Returns what GitHub made of it: a reviewer who may not read the repository is left out, with 200.
+        """
+        path = f"/repos/{self._owner}/{repository}/environments/{name}"
+        return self._api.call("PUT", path, body=body) or {}
+
+    def user_reads(self, repository: str, login: str) -> bool | None:
+        """Whether a user has access, by whatever way; None where the token is not told."""
+        place = f"/repos/{self._owner}/{repository}"
+        return self._reads(f"{place}/collaborators/{login}", f"/users/{login}", place)
+
+    def team_reads(self, repository: str, slug: str) -> bool | None:
+        """Whether a team has access of its own; None where the token is not told."""
+        team = f"/orgs/{self._owner}/teams/{slug}"
+        place = f"/repos/{self._owner}/{repository}"
+        return self._reads(f"{team}{place}", team, place)
+
+    def _reads(self, path: str, *parents: str) -> bool | None:
+        """404 is also the answer about what the token may not see: only seen parents make it a no."""
+        answer = self._api.ask(path)
+        if answer.status_code == requests.codes.not_found:
+            return False if all(self._api.ask(parent).ok for parent in parents) else None
+        return True if answer.ok else None
+
     def policies(self, repository: str, environment: str) -> list[Json]:
         path = f"/repos/{self._owner}/{repository}/environments/{environment}/deployment-branch-policies"
         return list(self._pages(path, "branch_policies"))
@@ -192,6 +218,11 @@ class GitHubAccount:
         path = f"/repos/{self._owner}/{repository}/actions/workflows/{file}/runs"
         found = self._api.call("GET", path, {"head_sha": sha, "per_page": 100})
         return None if found is None else list(found["workflow_runs"])
+
+    def waiting_runs(self, repository: str, file: str) -> list[Json]:
+        """Runs of a workflow file that wait for somebody's approval, oldest first."""
+        path = f"/repos/{self._owner}/{repository}/actions/workflows/{file}/runs"
+        return sorted(self._pages(path, "workflow_runs", {"status": "waiting"}), key=lambda run: run["id"])
 
     def user_id(self, login: str) -> int | None:
         found = self._api.call("GET", f"/users/{login}")

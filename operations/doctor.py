@@ -20,8 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from operations import hosts
-from operations.accounts import Api, Json
+from operations import approval, hosts
+from operations.accounts import Api, GitHubAccount, Json
 from operations.hosts import Host, Image
 from operations.workspace import TO_DECRYPT, OperationError, Workspace
 from plan import preflight
@@ -261,8 +261,13 @@ def _vercel_domain(api: Api, team: Json, domain: str) -> Check:
 # --- GitHub ----------------------------------------------------------------------------------------------
 
 
-def github(settings: Settings, token: str | None, url: str, now: datetime) -> Iterator[Check]:
-    """The token's scopes and permissions, the repositories, what the owner's plan really protects."""
+def github(
+    settings: Settings, token: str | None, url: str, now: datetime, state: approval.Resources | None = None
+) -> Iterator[Check]:
+    """The token's scopes and permissions, the repositories, what the owner's plan really protects.
+
+    `state`: the stack's resources by logical name; what is in it is compared with what is live.
+    """
     if not token:
         yield Check(what="GitHub", skipped="GITHUB_TOKEN is not set")
         return
@@ -297,7 +302,27 @@ def github(settings: Settings, token: str | None, url: str, now: datetime) -> It
         yield from _permissions(api, settings, name)
         yield _visibility(settings, repository.name, visibility)
         yield _plan(api, settings, repository.name, visibility, plan)
+        yield from _asleep(api, name)
     yield from _reviewers(api, settings, renew)
+    for found in approval.examine(GitHubAccount(token, settings.github_owner, url), settings, state or {}):
+        yield Check(what=found.what, fault=found.fault, fix=found.fix, skipped=found.unknown)
+
+
+def _asleep(api: Api, name: str) -> Iterator[Check]:
+    """In a public repository GitHub switches schedules off after 60 days without a commit."""
+    answer = api.ask(f"/repos/{name}/actions/workflows", {"per_page": 100})
+    if not answer.ok:
+        return  # the permission that it needs is a finding of its own
+    files = [
+        each["path"].rpartition("/")[2]
+        for each in answer.json()["workflows"]
+        if each["state"] == "disabled_inactivity"
+    ]
+    yield Check(
+        what=f"GitHub runs the scheduled workflows of {name}",
+        fault=f"switched off for want of commits: {', '.join(files)}" if files else "",
+        fix=" && ".join(f"gh workflow enable {file} --repo {name}" for file in files),
+    )
 
 
 def _github_expiry(answer: requests.Response) -> datetime | None:
@@ -597,7 +622,7 @@ def examine(
     parts: tuple[Callable[[], Iterator[Check]], ...] = (
         lambda: stack_file(loaded, now.date()),
         lambda: vercel(settings, env.get("VERCEL_API_TOKEN"), vercel_url, now),
-        lambda: github(settings, env.get("GITHUB_TOKEN"), github_url, now),
+        lambda: github(settings, env.get("GITHUB_TOKEN"), github_url, now, workspace.state()),
         lambda: docker(settings, now),
         lambda: dns(settings, resolve),
     )

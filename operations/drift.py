@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from operations import unseen, unseen_hosts
+from operations import approval, unseen, unseen_hosts
 from operations.accounts import GitHubAccount, Json, VercelAccount
 from operations.engine import Engine, Listener
 from operations.unseen import Finding, name_of
@@ -112,26 +112,28 @@ def mend(
 ) -> None:
     """Write the declared values again, of these findings and nothing else.
 
-    What is really there is read into the state first, and what no refresh sees is written into it, so that
-    the engine updates the object in place: a replacement would take a protected environment down, and delete
-    a secret after writing it anew. Killed in between, the next `up` does the rest.
+    A protection that no refresh sees is written through GitHub's own API, and read into the state with all
+    else. Only for a value that nobody can read the state is told that it differs (`Workspace.noted`), so that
+    the engine updates in place: a replacement would delete a secret after writing it anew. Killed in between,
+    the next `up` does the rest. Raises OperationError, the state as it was.
     """
     engine = Engine(workspace)
     targets: list[str] = []
-    notes: dict[str, Mapping[str, Any]] = {}
+    notes: dict[str, Mapping[str, str]] = {}
     for finding in findings:
         if finding.policy:
             github.delete_policy(*finding.policy)
             continue
+        if finding.environment:
+            approval.write(github, workspace.in_the_clear().settings, *finding.environment)
         targets.append(finding.urn)
         if finding.note is not None:
             notes[finding.urn] = finding.note
     if not targets:
         return
     engine.refresh(targets)
-    if notes:
-        workspace.note(notes)
-    engine.up("Mend what was changed by hand", targets, listener=listener)
+    with workspace.noted(notes):
+        engine.up("Mend what was changed by hand", targets, listener=listener)
 
 
 def _merged(seen: list[Finding], hidden: list[Finding]) -> tuple[Finding, ...]:

@@ -5,10 +5,11 @@ argument. Gathers the facts of the Go/No-Go list; the lines themselves are `plan
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 
+from operations import approval
 from operations.accounts import GitHubAccount, VercelAccount
 from operations.hosts import Running
 from operations.serving import Web
@@ -203,6 +204,7 @@ class Judge:
     github: GitHubAccount
     watch: Watch | None  # the target's own monitor
     served: str  # what the target's domain serves now
+    state: approval.Resources = field(default_factory=dict)  # the target's
 
     def lines(self, proposed: Loaded, today: date, expected: str | None = None) -> Iterator[Line]:
         """The Go/No-Go list, in the plan's order. `proposed`: the target's settings with the edit made."""
@@ -212,6 +214,7 @@ class Judge:
             yield from self._app(new)
         yield from self._health(new)
         yield from self._incidents()
+        yield from self._approval()
         what, report = "variables and settings", check(proposed, today)
         for problem in report.problems:
             yield Line.no_go(what, f"{problem.key} {problem.text}", problem.fix)
@@ -298,6 +301,17 @@ class Judge:
             yield Line.no_go("no open P1 alert", "; ".join(pages), "docs/runbook.md")
         else:
             yield Line.go("no open P1 alert", "none fires")
+
+    def _approval(self) -> Iterator[Line]:
+        """Whether somebody has to approve, as the stack file says: GitHub drops what it does not give."""
+        found = list(approval.examine(self.github, self.target, self.state))
+        for each in found:
+            if each.fault:
+                yield Line.no_go(each.what, each.fault, each.fix)
+        unknown = [f"{each.what}: {each.unknown}" for each in found if each.unknown]
+        if found and not any(each.fault for each in found):
+            names = " or ".join(reviewer.name for reviewer in self.target.reviewers)
+            yield Line.go("approval", "; ".join([f"{names} of {self.target.environment}", *unknown]))
 
     def _unwatched(self, what: str, stack: str) -> Line:
         text = f"stack {stack} has no monitor"

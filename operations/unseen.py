@@ -9,9 +9,10 @@ whose provider records none, with the engine's own time of that write (docs/deci
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from operations.accounts import GitHubAccount, Json, VercelAccount
+from operations.approval import reviewers, sorted_ids
 
 # Vercel's clock and that of the machine that applied may differ by this much.
 CLOCK_SKEW: Final = timedelta(seconds=30)
@@ -30,9 +31,10 @@ BY_HAND: Final = "written by hand"
 class Finding:
     """One change by hand. `keep` says how to keep it instead of taking it back.
 
-    `note` is what a refresh would have written into the state if it could see; `policy` (repository,
-    environment, id) is an object that nobody declared. `covers`: property paths, by their beginning, of which
-    a refresh would only say the same again.
+    `note` is what the state has to say for the engine to write again, of what nobody can read;
+    `environment` (repository, name) is one whose protection is written whole by GitHub's own API; `policy`
+    (repository, environment, id) is an object that nobody declared. `covers`: property paths, by their
+    beginning, of which a refresh would only say the same again.
     """
 
     name: str
@@ -40,7 +42,8 @@ class Finding:
     what: str
     urn: str = ""
     keep: str = ""
-    note: Mapping[str, Any] | None = None
+    note: Mapping[str, str] | None = None
+    environment: tuple[str, str] | None = None
     policy: tuple[str, str, int] | None = None
     covers: tuple[str, ...] = ()
 
@@ -112,8 +115,8 @@ def _environment(resource: Json, state: list[Json], github: GitHubAccount, found
     live = github.environment(repository, name)
     if live is None:
         return  # a refresh sees it
-    there = _reviewers(live)
-    applied = _ids((resource["outputs"].get("reviewers") or [{}])[0])
+    there = reviewers(live)
+    applied = sorted_ids((resource["outputs"].get("reviewers") or [{}])[0])
     if applied != there:
         told = "nobody has to approve a deployment any more" if not any(there.values()) else _people(there)
         found.findings.append(
@@ -122,7 +125,7 @@ def _environment(resource: Json, state: list[Json], github: GitHubAccount, found
                 urn=resource["urn"],
                 where=where(resource),
                 what=f"{told}; applied: {_people(applied)}",
-                note={"reviewers": [there] if any(there.values()) else None},
+                environment=(repository, name),
             )
         )
     below = [r for r in state if _belongs(r, repository, name)]
@@ -138,20 +141,6 @@ def _environment(resource: Json, state: list[Json], github: GitHubAccount, found
 def _belongs(resource: Json, repository: str, environment: str) -> bool:
     inputs = resource.get("inputs") or {}
     return bool(inputs.get("repository") == repository and inputs.get("environment") == environment)
-
-
-def _reviewers(live: Json) -> dict[str, list[int]]:
-    """GitHub answers with the rule only while there is a reviewer; the provider then keeps the old ones."""
-    found: dict[str, list[int]] = {"users": [], "teams": []}
-    for rule in live.get("protection_rules") or []:
-        if rule["type"] == "required_reviewers":
-            for each in rule["reviewers"]:
-                found["users" if each["type"] == "User" else "teams"].append(each["reviewer"]["id"])
-    return _ids(found)
-
-
-def _ids(reviewers: Mapping[str, Any]) -> dict[str, list[int]]:
-    return {kind: sorted(int(id) for id in reviewers.get(kind) or []) for kind in ("users", "teams")}
 
 
 def _people(reviewers: Mapping[str, list[int]]) -> str:

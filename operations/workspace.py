@@ -90,15 +90,50 @@ class Workspace:
         found: dict[str, Any] = json.loads(self.pulumi("stack", "export", "--stack", self.stack))
         return found
 
-    def note(self, properties: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write properties (URN -> name -> value, None to remove) into the state, as a refresh would."""
+    @contextmanager
+    def noted(self, properties: Mapping[str, Mapping[str, str]]) -> Iterator[None]:
+        """Have the state say other texts (URN -> property -> text) while the block runs.
+
+        A plugin takes a text for a text well; whatever else is edited into a state makes it panic from then
+        on (docs/decisions.md). A copy of the state lies beside the stack file meanwhile. Where the block
+        fails, what it has not written is put back; where that fails too, the error names the copy.
+        """
+        if not properties:
+            yield
+            return
+        state = self.export()
+        before = {r["urn"]: r for r in state["deployment"]["resources"]}
+        copy = self.folder / f"{_DRAFT}{self.stack}.state.json"
+        copy.touch(mode=0o600)
+        copy.write_text(json.dumps(state))
+        try:
+            self._edit(lambda *_: True, properties)
+            yield
+        except BaseException as error:
+            try:
+                self._edit(
+                    lambda urn, name, now: now == properties[urn][name],
+                    {
+                        urn: {name: before[urn]["inputs"][name] for name in texts}
+                        for urn, texts in properties.items()
+                    },
+                )
+            except OperationError as second:
+                raise OperationError(
+                    f"{error}\nThe state could not be put back: {second}\nPut it back first: "
+                    f"pulumi stack import --file {copy} --stack {self.stack}"
+                ) from None
+            copy.unlink()
+            raise
+        copy.unlink()
+
+    def _edit(self, chosen: Callable[[str, str, Any], bool], values: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write values (URN -> property -> value) over those of the state that are `chosen`."""
         state = self.export()
         for resource in state["deployment"]["resources"]:
-            for name, value in properties.get(resource["urn"], {}).items():
+            for name, value in values.get(resource["urn"], {}).items():
                 for side in ("inputs", "outputs"):
-                    if value is None:
-                        resource[side].pop(name, None)
-                    else:
+                    if chosen(resource["urn"], name, resource[side][name]):
                         resource[side][name] = value
         self.pulumi("stack", "import", "--stack", self.stack, stdin=json.dumps(state))
 

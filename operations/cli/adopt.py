@@ -3,6 +3,7 @@
 from datetime import date
 
 from operations import adopt as adoption
+from operations import approval
 from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, github_account, out, vercel_account
 from operations.cli.course import confirm
 from operations.workspace import OperationError
@@ -21,7 +22,12 @@ def adopt(stack: Stack, rehearsal: Rehearsal = False, yes: Yes = False) -> None:
             vercel_account(workspace, vercel_url, settings),
             github_account(workspace, github_url, settings),
         )
-        found = adoption.inspect(settings, workspace.resources(), vercel, github)
+        state = workspace.state()
+        managed = {name: str(resource["type"]) for name, resource in state.items()}
+        found = adoption.inspect(settings, managed, vercel, github)
+        refused = [each for each in approval.examine(github, settings, state) if each.fault]
+        if refused:
+            raise OperationError("\n".join(f"{v.what}: {v.fault}\n  -> {v.fix}" for v in refused))
         _show(found, leaving=sorted(set(settings.adopt) - set(found.ids)))
         confirm("Write this to the stack file?", yes=yes)
         adoption.apply(workspace, found, vercel, date.today())

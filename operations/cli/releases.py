@@ -71,7 +71,7 @@ def promote(
             edit = promotion.promoting(target, new, now)
             judge = promotion.Judge(
                 target=target, source=source, vercel=vercel, watch=watch, served=now,
-                github=github_account(workspace, github_url, target),
+                github=github_account(workspace, github_url, target), state=workspace.state(),
             )  # fmt: skip
             parts = promotion.changed(promotion.current(target), new)
             out.print(f"[bold]{promotion.current(target) or now[:7]} -> {new}[/bold] in {stack}")

@@ -17,9 +17,8 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from rehearsal import demo
-from rehearsal.standin import dns, vercel
+from rehearsal.standin import dns, github, vercel
 from rehearsal.standin.account import Account, Document, new_id
-from rehearsal.standin.github import pays as _pays
 from rehearsal.standin.kinds import ServiceError
 
 Query = dict[str, str]
@@ -578,7 +577,7 @@ _NEEDED: Final = tuple(
         (r"/environments(/[^/]+)?(/deployment-branch-policies)?", ("actions",)),
         (r"/environments/[^/]+/deployment-branch-policies/[^/]+", ("administration",)),
         (r"/environments/[^/]+/(secrets|variables)", ("environments",)),
-        (r"/actions/workflows/[^/]+/runs", ("actions",)),
+        (r"/actions/workflows(/[^/]+/runs)?", ("actions",)),
         (r"/commits/[^/]+/check-runs", ("checks",)),
         (r"/commits/[^/]+/pulls", ("pull_requests",)),
         (r"/compare/.+", ("contents",)),
@@ -587,7 +586,7 @@ _NEEDED: Final = tuple(
     )
 )
 PERMISSIONS: Final = frozenset(each for _, needed in _NEEDED for each in needed)
-_OF_ORGANIZATION: Final = re.compile(r"/orgs/[^/]+/teams/[^/]+")
+_OF_ORGANIZATION: Final = re.compile(r"/orgs/[^/]+/teams/[^/]+(/repos/[^/]+/[^/]+)?")
 _REFUSALS: Final = {
     "github": "Resource not accessible by personal access token",
     "vercel": "Not authorized",
@@ -761,6 +760,56 @@ def _get_github_environment(
     return 200, _environment_json(account, _environments(account, owner, name, environment)[0])
 
 
+def _put_github_environment(
+    account: Account, _: Query, body: Any, owner: str, name: str, environment: str
+) -> Answer:
+    """The whole protection (REST, create-or-update-an-environment): the stand-in's own rules of it."""
+    _repository(account, owner, name)
+    kinds = {"users": "User", "teams": "Team"}
+    asked = {
+        kind: [each["id"] for each in body.get("reviewers") or [] if each["type"] == type]
+        for kind, type in kinds.items()
+    }
+    policy = body.get("deployment_branch_policy")
+    github.configure({"token": demo.GITHUB_TOKEN, "owner": owner})  # whose repositories its rules look up
+    github.put_environment(
+        account,
+        {
+            "repository": name,
+            "environment": environment,
+            "waitTimer": body.get("wait_timer", 0),
+            "preventSelfReview": body.get("prevent_self_review", False),
+            "canAdminsBypass": body.get("can_admins_bypass", True),
+            "reviewers": [asked] if any(asked.values()) else None,
+            "deploymentBranchPolicy": policy
+            and {
+                "protectedBranches": policy["protected_branches"],
+                "customBranchPolicies": policy["custom_branch_policies"],
+            },
+        },
+    )
+    return 200, _environment_json(account, _environments(account, owner, name, environment)[0])
+
+
+def _get_collaborator(account: Account, _: Query, __: Any, owner: str, name: str, login: str) -> Answer:
+    """204 for whoever has access, by whatever way."""
+    repository = _repository(account, owner, name)
+    for id, user in account.find("user"):
+        if user["login"].casefold() == login.casefold() and github.may_read(repository, "users", int(id)):
+            return 204, None
+    raise _not_found()
+
+
+def _get_team_repository(
+    account: Account, query: Query, _: Any, owner: str, slug: str, __: str, name: str
+) -> Answer:
+    """204 for a team with access of its own."""
+    _, team = _get_github_team(account, query, None, owner, slug)
+    if not github.may_read(_repository(account, owner, name), "teams", team["id"]):
+        raise _not_found()
+    return 204, None
+
+
 def _get_policies(account: Account, query: Query, _: Any, owner: str, name: str, environment: str) -> Answer:
     stored = _environments(account, owner, name, environment)[0]["name"]
     found = [
@@ -799,7 +848,7 @@ def _get_entries(account: Account, query: Query, _: Any, owner: str, name: str, 
 
 
 def _get_rulesets(account: Account, query: Query, _: Any, owner: str, name: str) -> Answer:
-    if not _pays(_repository(account, owner, name)):
+    if not github.pays(_repository(account, owner, name)):
         message = "Upgrade to GitHub Pro or make this repository public to enable this feature."
         raise ServiceError(403, "forbidden", message)
     found = [_ruleset_json(owner, *each) for each in account.find("ruleset", repository=name)]
@@ -1033,6 +1082,16 @@ def _get_comparison(
     }
 
 
+def _get_workflows(account: Account, query: Query, _: Any, owner: str, name: str) -> Answer:
+    """The workflow files that GitHub knows, by what the account says of them."""
+    _repository(account, owner, name)
+    found = [
+        {"id": int(id), "name": workflow["name"], "path": workflow["path"], "state": workflow["state"]}
+        for id, workflow in account.find("workflow", repository=name)
+    ]
+    return _wrapped("workflows", found, query)
+
+
 def _get_workflow_runs(account: Account, query: Query, _: Any, owner: str, name: str, file: str) -> Answer:
     _repository(account, owner, name)
     path = f".github/workflows/{file}"
@@ -1040,6 +1099,8 @@ def _get_workflow_runs(account: Account, query: Query, _: Any, owner: str, name:
         {
             "id": int(id),
             "name": run["name"],
+            "display_title": run.get("display_title", run["name"]),
+            "created_at": run.get("created_at", "2026-02-22T00:00:00Z"),
             "path": path,
             "head_sha": run["head_sha"],
             "status": run["status"],
@@ -1082,11 +1143,14 @@ _ROUTES: Final[dict[str, tuple[_Route, ...]]] = {
     "github": (
         ("GET", r"/users/([^/]+)", _get_user),
         ("GET", r"/orgs/([^/]+)/teams/([^/]+)", _get_github_team),
+        ("GET", r"/orgs/([^/]+)/teams/([^/]+)/repos/([^/]+)/([^/]+)", _get_team_repository),
         ("GET", r"/orgs/([^/]+)", _get_organization),
         ("GET", _R, _get_repository),
         ("GET", _R + "/actions/permissions", _get_actions_permissions),
         ("GET", _R + "/environments", _get_github_environments),
         ("GET", _R + "/environments/([^/]+)", _get_github_environment),
+        ("PUT", _R + "/environments/([^/]+)", _put_github_environment),
+        ("GET", _R + "/collaborators/([^/]+)", _get_collaborator),
         ("GET", _R + "/environments/([^/]+)/deployment-branch-policies", _get_policies),
         ("DELETE", _R + "/environments/([^/]+)/deployment-branch-policies/([^/]+)", _delete_policy),
         ("GET", _R + "/environments/([^/]+)/(secrets|variables)", _get_entries),
@@ -1103,6 +1167,7 @@ _ROUTES: Final[dict[str, tuple[_Route, ...]]] = {
         ("GET", _R + "/commits/([^/]+)/check-runs", _get_check_runs),
         ("GET", _R + "/commits/([^/]+)/pulls", _get_pulls_of_commit),
         ("GET", _R + "/compare/([^/.]+)\\.\\.\\.([^/.]+)", _get_comparison),
+        ("GET", _R + "/actions/workflows", _get_workflows),
         ("GET", _R + "/actions/workflows/([^/]+)/runs", _get_workflow_runs),
     ),
 }

@@ -5,8 +5,9 @@ each with its source: FACTS (seen with the real plugin 6.15.0), a file of its pr
 library or a page of GitHub's documentation. Documents of the account, by kind and id: repository NAME
 (visibility, plan, owner?), environment REPO:NAME, policy ID, secret and variable REPO:ENV:NAME (REPO:NAME
 without environment), ruleset ID, user ID, team ID (with `name`). Secrets keep their value there for tests.
+A repository with `access` ({"users": [ids], "teams": [ids]}) is read by these alone; without, by everybody.
 Of the app's history: commit REPO:SHA (parent, files), checkRun ID, pull NUMBER, issue REPO#NUMBER,
-workflowRun ID.
+workflow ID (path, state), workflowRun ID.
 """
 
 import os
@@ -35,6 +36,7 @@ RULES: Final[dict[str, str]] = {
     "environment_wait_is_limited": "FACTS Plans: wait 0-43,200 min",
     "environment_reviewers_are_limited": "FACTS Plans: at most 6 reviewers",
     "environment_reviewer_must_exist": "FACTS reviewers: refused at `up`, not in the preview",
+    "environment_reviewer_without_access_is_dropped": "integrations/terraform-provider-github#1166: 200",
     "environment_reviewers_drift_unseen": "FACTS Not seen by refresh: reviewers removed by hand",
     "environment_drift_is_seen": "FACTS Seen: wait timer, admin bypass, self review, branch policy, deleted",
     "environment_branch_policy_is_one_of_two": "GitHub REST environments: both cannot have the same value",
@@ -175,6 +177,12 @@ def _protects(repository: Document) -> bool:
     return repository.get("visibility", "public") == "public" or repository.get("plan") == "enterprise"
 
 
+def may_read(repository: Document, kind: str, id: int) -> bool:
+    """Whether a user or a team (`users`, `teams`) has access, by whatever way."""
+    access = repository.get("access")
+    return access is None or id in access.get(kind, [])
+
+
 def _find_environment(account: Account, repository: str, name: str) -> tuple[str, Document] | None:
     if not pays(_repository(account, repository)):
         return None
@@ -199,6 +207,46 @@ _UNPROTECTED: Final[Properties] = {
     "canAdminsBypass": True,
     "reviewers": None,
 }
+
+
+def put_environment(account: Account, inputs: Properties) -> None:
+    """Write an environment whole, by the names of the provider's inputs. What is left out is wiped."""
+    repository, name = inputs["repository"], inputs["environment"]
+    owner = _repository(account, repository)
+    if not pays(owner):
+        raise _not_found(f"{repository} is private and its plan has no environments")
+    declared: Document = {key: inputs.get(key, default) for key, default in _UNPROTECTED.items()}
+    reviewers = (declared["reviewers"] or [{}])[0]
+    declared["reviewers"] = {kind: reviewers.get(kind, []) for kind in ("users", "teams")}
+    if not any(declared["reviewers"].values()):
+        declared["reviewers"] = None
+    if not _protects(owner):
+        if declared["reviewers"] or declared["waitTimer"]:
+            raise _invalid("Failed to create the environment protection rule: check the billing plan")
+        declared = dict(_UNPROTECTED)
+    _check_reviewers(account, declared["reviewers"] or {})
+    kept = {
+        kind: [id for id in ids if may_read(owner, kind, id)]
+        for kind, ids in (declared["reviewers"] or {}).items()
+    }
+    declared["reviewers"] = kept if any(kept.values()) else None
+    policy = inputs.get("deploymentBranchPolicy")
+    if policy and policy["protectedBranches"] == policy["customBranchPolicies"]:
+        raise _invalid("protected_branches and custom_branch_policies cannot have the same value")
+    found = _find_environment(account, repository, name)
+    id, old = found or (f"{repository}:{name}", {"repository": repository, "name": name})
+    account.put("environment", id, {**old, **declared, "deploymentBranchPolicy": policy})
+    if not (policy and policy["customBranchPolicies"]):
+        _delete_below(account, "policy", repository, old["name"])
+
+
+def _check_reviewers(account: Account, reviewers: dict[str, list[int]]) -> None:
+    if sum(map(len, reviewers.values())) > 6:
+        raise _invalid("a maximum of 6 reviewers (users and teams combined)")
+    for kind, ids in reviewers.items():
+        for id in ids:
+            if account.get(kind.removesuffix("s"), str(id)) is None:
+                raise _invalid(f"reviewers: no {kind.removesuffix('s')} with the id {id}")
 
 
 class RepositoryEnvironment(Kind):
@@ -228,42 +276,10 @@ class RepositoryEnvironment(Kind):
         return failures
 
     def create(self, account: Account, inputs: Properties) -> tuple[str, Properties]:
-        self._put(account, inputs)
+        put_environment(account, inputs)
         # The plugin does not read back: its state says what was declared, not what the plan let through.
         outputs = {**inputs, "repositoryId": _repository_id(account, inputs["repository"])}
         return _id(inputs["repository"], inputs["environment"]), outputs
-
-    def _put(self, account: Account, inputs: Properties) -> None:
-        repository, name = inputs["repository"], inputs["environment"]
-        owner = _repository(account, repository)
-        if not pays(owner):
-            raise _not_found(f"{repository} is private and its plan has no environments")
-        declared: Document = {key: inputs.get(key, default) for key, default in _UNPROTECTED.items()}
-        reviewers = (declared["reviewers"] or [{}])[0]
-        declared["reviewers"] = {kind: reviewers.get(kind, []) for kind in ("users", "teams")}
-        if not any(declared["reviewers"].values()):
-            declared["reviewers"] = None
-        if not _protects(owner):
-            if declared["reviewers"] or declared["waitTimer"]:
-                raise _invalid("Failed to create the environment protection rule: check the billing plan")
-            declared = dict(_UNPROTECTED)
-        self._check_reviewers(account, declared["reviewers"] or {})
-        policy = inputs.get("deploymentBranchPolicy")
-        if policy and policy["protectedBranches"] == policy["customBranchPolicies"]:
-            raise _invalid("protected_branches and custom_branch_policies cannot have the same value")
-        found = _find_environment(account, repository, name)
-        id, old = found or (f"{repository}:{name}", {"repository": repository, "name": name})
-        account.put("environment", id, {**old, **declared, "deploymentBranchPolicy": policy})
-        if not (policy and policy["customBranchPolicies"]):
-            _delete_below(account, "policy", repository, old["name"])
-
-    def _check_reviewers(self, account: Account, reviewers: dict[str, list[int]]) -> None:
-        if sum(map(len, reviewers.values())) > 6:
-            raise _invalid("a maximum of 6 reviewers (users and teams combined)")
-        for kind, ids in reviewers.items():
-            for id in ids:
-                if account.get(kind.removesuffix("s"), str(id)) is None:
-                    raise _invalid(f"reviewers: no {kind.removesuffix('s')} with the id {id}")
 
     def read(self, account: Account, id: str, state: Properties) -> Read | None:
         repository, name = (state["repository"], state["environment"]) if state else _parts(id, 2)
@@ -290,7 +306,7 @@ class RepositoryEnvironment(Kind):
 
     def update(self, account: Account, id: str, state: Properties, inputs: Properties) -> Properties:
         del id
-        self._put(account, inputs)
+        put_environment(account, inputs)
         return {**inputs, "repositoryId": state.get("repositoryId")}
 
     def delete(self, account: Account, id: str, state: Properties) -> None:

@@ -200,6 +200,23 @@ GITHUB: dict[str, tuple[Fault, str, str, str]] = {
         _of_github("user", str(demo.REVIEWER_USER["id"])), "reviewer mina-release", "it does not",
         "operations adopt",
     ),
+    "a team that GitHub would drop from the reviewers": (
+        _of_github("repository", INFRA, access={"users": [demo.REVIEWER_USER["id"]], "teams": []}),
+        f"reviewer infra-owners has access to {INFRA}", "it has none",
+        f"gh api -X PUT /orgs/{demo.GITHUB_OWNER}/teams/infra-owners/repos/{demo.GITHUB_OWNER}/{INFRA} ",
+    ),
+    "a person whom GitHub would drop from the reviewers": (
+        _of_github("repository", APP, access={"users": [], "teams": [demo.REVIEWER_TEAM["id"]]}),
+        f"reviewer mina-release has access to {APP}", "it has none",
+        f"gh api -X PUT /repos/{demo.GITHUB_OWNER}/{APP}/collaborators/mina-release ",
+    ),
+    "a schedule that GitHub switched off": (
+        _of_github(
+            "workflow", "7", repository=INFRA, name="drift", path=".github/workflows/drift.yml",
+            state="disabled_inactivity",
+        ), f"scheduled workflows of {demo.GITHUB_OWNER}/{INFRA}", "for want of commits: drift.yml",
+        f"gh workflow enable drift.yml --repo {demo.GITHUB_OWNER}/{INFRA}",
+    ),
     "a reviewer with another id": (
         _of_file(reviewers=[{"user": "mina-release", "id": 7}]), "reviewer mina-release", "its id is 1001",
         "operations adopt",

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from operations import drift, unseen
 from operations.accounts import GitHubAccount, Json, VercelAccount
 from operations.unseen import BY_HAND, CLOCK_SKEW
 from operations.workspace import OperationError, Workspace
+from tests.builders import production, staging
 
 URN: Final = "urn:pulumi:production::paintshare::"
 WRITTEN: Final = "2026-11-25 10:00:00 +0000 UTC"
@@ -64,10 +65,21 @@ class GitHub(GitHubAccount):
         self.times = {"HOOK": "2026-11-25T10:00:00Z"}
         self.bypass: Json = {"bypass_actors": []}
         self.deleted: list[tuple[str, str, int]] = []
+        self.written: list[tuple[str, str, Json]] = []
 
     def environment(self, repository: str, name: str) -> Json | None:
         assert (repository, name) == ("app", "production")
         return {"protection_rules": self.rules}
+
+    def put_environment(self, repository: str, name: str, body: Json) -> Json:
+        self.written.append((repository, name, body))
+        self.rules = [{**REVIEWERS, "prevent_self_review": body["prevent_self_review"]}]
+        policy = body["deployment_branch_policy"]
+        return {
+            "protection_rules": self.rules,
+            "can_admins_bypass": False,
+            "deployment_branch_policy": policy,
+        }
 
     def policies(self, repository: str, environment: str) -> list[Json]:
         assert (repository, environment) == ("app", "production")
@@ -203,7 +215,7 @@ def test_one_object_is_one_finding_also_when_a_refresh_sees_half_of_it() -> None
     stack = Stack(STATE, refreshed=[update(ENVIRONMENT, waitTimer=(0, 5))])
     [finding] = found(github, stack=stack).findings
     assert finding.what.startswith("waitTimer is 0; applied: 5; nobody has to approve")
-    assert finding.note == {"reviewers": None}
+    assert (finding.environment, finding.note) == (("app", "production"), None)
 
 
 def test_what_a_plain_preview_would_change_too_is_an_edit_and_no_drift() -> None:
@@ -247,19 +259,130 @@ def test_mending_deletes_the_policy_that_nobody_declared_and_runs_no_engine() ->
     assert not any(call[0] == "up" or call[:2] == ("stack", "import") for call in stack.calls)
 
 
-def test_the_state_is_told_what_a_refresh_cannot_see_and_nothing_else() -> None:
-    stack = Stack(STATE)
-    stack.note({ENVIRONMENT["urn"]: {"reviewers": None}, SECRET["urn"]: {"value": BY_HAND}})
+class Ran:
+    """The engine, as `mend` calls it; `up` may fail."""
+
+    def __init__(self, failing: bool = False) -> None:
+        self.calls: list[tuple[str, list[str]]] = []
+        self._failing = failing
+
+    def __call__(self, workspace: Workspace) -> "Ran":
+        self.workspace = workspace
+        return self
+
+    def refresh(self, targets: list[str]) -> None:
+        self.calls.append(("refresh", targets))
+
+    def up(self, _: str, targets: list[str], listener: object) -> None:
+        del listener
+        self.calls.append(("up", targets))
+        if self._failing:
+            raise OperationError("the update failed: no answer")
+
+
+def imports(stack: Stack) -> int:
+    return len([call for call in stack.calls if call[:2] == ("stack", "import")])
+
+
+def test_reviewers_are_put_back_through_githubs_own_api_and_the_state_is_not_edited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A state that says less than the plugin wrote makes it panic for ever after."""
+    github, stack, engine = GitHub(), Stack(STATE), Ran()
+    monkeypatch.setattr(drift, "Engine", engine)
+    file = production(appRepository="app", reviewers=[{"user": "mina", "id": 1}, {"team": "owners", "id": 2}])
+    monkeypatch.setattr(Stack, "in_the_clear", lambda _: file.loaded(staging()))
+    github.rules = []
+    drift.mend(stack, github, found(github, stack=stack).findings)
+    [(repository, name, body)] = github.written
+    assert (repository, name) == ("app", "production")
+    assert body["reviewers"] == [{"type": "User", "id": 1}, {"type": "Team", "id": 2}]
+    assert engine.calls == [("refresh", [ENVIRONMENT["urn"]]), ("up", [ENVIRONMENT["urn"]])]
+    assert imports(stack) == 0
+    assert found(github, stack=stack).findings == ()
+
+
+NOTES: Final = {SECRET["urn"]: {"value": BY_HAND}, VARIABLE["urn"]: {"value": BY_HAND}}
+OLD: Final = {"ciphertext": "v1:old"}
+
+
+def with_values(tmp_path: Path) -> Stack:
+    stack = Stack(
+        [{**r, **{side: {**r[side], "value": OLD} for side in ("inputs", "outputs")}} for r in STATE]
+    )
+    object.__setattr__(stack, "folder", tmp_path)
+    return stack
+
+
+def values(stack: Stack) -> dict[str, Any]:
     now = stack.state()
-    for side in ("inputs", "outputs"):
-        assert now["gate-env"][side] == {k: v for k, v in ENVIRONMENT[side].items() if k != "reviewers"}
-        assert now["gate-secret"][side] == {**SECRET[side], "value": BY_HAND}
-    assert [now[unseen.name_of(r)] for r in (MAIN, TAGS, RULESET, VARIABLE)] == [
-        MAIN,
-        TAGS,
-        RULESET,
-        VARIABLE,
-    ]
+    assert all(now[name]["inputs"]["value"] == now[name]["outputs"]["value"] for name in now)
+    return {name: resource["inputs"]["value"] for name, resource in now.items()}
+
+
+def test_while_a_value_that_nobody_can_read_is_written_the_state_says_another_and_a_copy_lies_beside_it(
+    tmp_path: Path,
+) -> None:
+    stack = with_values(tmp_path)
+    before, noted = stack.export(), {unseen.name_of(SECRET), unseen.name_of(VARIABLE)}
+    with stack.noted(NOTES):
+        assert {name for name, value in values(stack).items() if value == BY_HAND} == noted
+        [copy] = tmp_path.iterdir()
+        assert json.loads(copy.read_text()) == before
+        assert copy.stat().st_mode & 0o077 == 0
+    assert list(tmp_path.iterdir()) == []
+    with stack.noted({}):
+        pass
+    assert imports(stack) == 1
+
+
+def update_in(stack: Stack, then: Callable[[], None]) -> None:
+    """An update that fails, after it did `then`, while the state is told otherwise."""
+    with stack.noted(NOTES):
+        then()
+        raise OperationError("no answer")
+
+
+def test_what_an_update_that_failed_has_not_written_is_as_it_was(tmp_path: Path) -> None:
+    """What it has written stays: the state says so truly."""
+    stack, new = with_values(tmp_path), {"ciphertext": "v1:new"}
+
+    def write_one() -> None:
+        for resource in stack.given["deployment"]["resources"]:  # type: ignore[attr-defined]
+            if resource["urn"] == SECRET["urn"]:
+                resource["inputs"]["value"] = resource["outputs"]["value"] = new
+
+    with pytest.raises(OperationError, match=r"^no answer$"):
+        update_in(stack, write_one)
+    assert values(stack) == {unseen.name_of(r): OLD for r in STATE} | {unseen.name_of(SECRET): new}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_that_cannot_be_put_back_is_told_with_the_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = with_values(tmp_path)
+
+    def locked(*_: object) -> None:
+        raise OperationError("locked")
+
+    with pytest.raises(OperationError) as error:
+        update_in(stack, lambda: monkeypatch.setattr(Stack, "export", locked))
+    [copy] = tmp_path.iterdir()
+    for text in ("no answer", "locked", f"pulumi stack import --file {copy} --stack production"):
+        assert text in str(error.value)
+
+
+def test_a_mend_that_fails_leaves_the_state_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, github = with_values(tmp_path), GitHub()
+    monkeypatch.setattr(drift, "Engine", Ran(failing=True))
+    before = stack.export()
+    github.times = {"HOOK": "2026-11-26T00:00:00Z"}
+    with pytest.raises(OperationError, match="no answer"):
+        drift.mend(stack, github, found(github, stack=stack).findings)
+    assert stack.export() == before
 
 
 def test_a_command_quotes_what_a_shell_would_read() -> None:

@@ -53,9 +53,10 @@ class Client:
         assert status == 200
         return {variable["id"]: variable for variable in answer["envs"]}
 
-    def github(self, path: str, **query: str) -> tuple[int, Any]:
+    def github(self, path: str, body: object = None, *, method: str = "GET", **query: str) -> tuple[int, Any]:
         text = "&".join(f"{name}={value}" for name, value in query.items())
-        status, answer, _ = self.call("GET", f"{self.api.github_url}{path}?{text}", token=demo.GITHUB_TOKEN)
+        url = f"{self.api.github_url}{path}?{text}"
+        status, answer, _ = self.call(method, url, body, demo.GITHUB_TOKEN)
         return status, answer
 
 
@@ -566,12 +567,14 @@ def test_github_refuses_what_is_missing_too_long_unknown_or_no_method(
         (POLICIES, "actions"),
         (f"{REPOSITORY}/environments/Production/secrets", "environments"),
         (f"{REPOSITORY}/actions/workflows/migrate.yml/runs", "actions"),
+        (f"{REPOSITORY}/actions/workflows", "actions"),
         (f"{REPOSITORY}/commits/{KNOWN}/check-runs", "checks"),
         (f"{REPOSITORY}/commits/{KNOWN}/pulls", "pull_requests"),
         (f"{REPOSITORY}/compare/{KNOWN}...{KNOWN}", "contents"),
         (ISSUES, "issues"),
         (f"{ISSUES}/7/comments", "issues; pull_requests"),
         (f"/orgs/{demo.GITHUB_OWNER}/teams/{demo.REVIEWER_TEAM['team']}", "members"),
+        (f"/orgs/{demo.GITHUB_OWNER}/teams/{demo.REVIEWER_TEAM['team']}{REPOSITORY}", "members"),
     ],
 )
 def test_a_token_without_the_permission_is_refused_and_told_which_one(
@@ -584,6 +587,32 @@ def test_a_token_without_the_permission_is_refused_and_told_which_one(
     assert (status, answer["message"]) == (403, "Resource not accessible by personal access token")
     told = headers["X-Accepted-GitHub-Permissions"]
     assert told == "; ".join(f"{each}=read" for each in needed.split("; "))
+
+
+def test_an_environment_is_written_whole_and_a_reviewer_without_access_is_left_out_with_200(
+    client: Client,
+) -> None:
+    user, team = demo.REVIEWER_USER, demo.REVIEWER_TEAM
+    place = f"{REPOSITORY}/environments/production"
+    asked = [{"type": "User", "id": user["id"]}, {"type": "Team", "id": team["id"]}]
+    teams = f"/orgs/{demo.GITHUB_OWNER}/teams/{team['team']}{REPOSITORY}"
+    people = f"{REPOSITORY}/collaborators/{user['user']}"
+
+    def kept() -> list[int]:
+        status, answer = client.github(place, {"reviewers": asked, "wait_timer": 3}, method="PUT")
+        assert (status, answer["can_admins_bypass"]) == (200, True)
+        rules = {each["type"]: each for each in answer["protection_rules"]}
+        assert rules["wait_timer"]["wait_timer"] == 3
+        return [each["reviewer"]["id"] for each in rules.get("required_reviewers", {}).get("reviewers", [])]
+
+    assert kept() == [user["id"], team["id"]]
+    assert [client.github(path)[0] for path in (teams, people)] == [204, 204]
+    account = client.account("github")
+    repository = account.get("repository", demo.APP_REPOSITORY) or {}
+    account.put("repository", demo.APP_REPOSITORY, {**repository, "access": {"users": [user["id"]]}})
+    assert kept() == [user["id"]]
+    assert [client.github(path)[0] for path in (teams, people)] == [404, 204]
+    account.close()
 
 
 def test_who_may_bypass_a_ruleset_is_told_to_a_writer_alone(client: Client) -> None:

@@ -154,18 +154,21 @@ def test_mending_asks_first_and_refuses_what_it_did_not_find(applied_home: Rehea
     assert len(applied_home.account("github").calls()) == writes
 
 
-def test_a_mend_that_was_killed_half_way_is_done_by_the_next_up(applied_home: RehearsalHome) -> None:
-    """Killed after the state was told what is there, before the engine wrote."""
-    DRIFTS["reviewers-removed"].apply(applied_home.home.account)
-    account = applied_home.account("github")
-    account.put("fault", "1", {"verb": "update", "kind": "RepositoryEnvironment", "status": 422})
-    applied_home.operations("drift", "-s", "production", "--mend", ENVIRONMENT, "--yes").failed()
+def test_a_mend_that_fails_leaves_the_state_as_it_was_and_works_once_the_service_answers(
+    applied_home: RehearsalHome,
+) -> None:
+    secret = FOUND["secret-by-hand"][1]
+    DRIFTS["secret-by-hand"].apply(applied_home.home.account)
+    account, before = applied_home.account("github"), applied_home.resources("production")[secret]
+    account.put("fault", "1", {"verb": "update", "kind": "ActionsEnvironmentSecret", "status": 422})
+    command = ("drift", "-s", "production", "--mend", secret, "--yes")
+    applied_home.operations(*command).failed()
 
-    assert ENVIRONMENT in applied_home.operations_planned("production")
-    applied_home.operations("up", "-s", "production", "--yes").ok()
+    now = applied_home.resources("production")[secret]
+    assert [now[side]["value"] for side in ("inputs", "outputs")] == [before["inputs"]["value"]] * 2
+    assert list(applied_home.folder.glob(".Pulumi.*")) == []
+    applied_home.operations(*command).ok()
     assert drift(applied_home, "production", NOTHING)["drift"] == []
-    [live] = account.find("environment", repository="share-paint", name="Production")
-    assert live[1]["reviewers"] == {"users": [1001], "teams": [2001]}
 
 
 def test_what_cannot_be_asked_is_said_and_the_rest_is_still_checked(applied_home: RehearsalHome) -> None:

@@ -244,6 +244,36 @@ def test_a_renamed_environment_is_stopped_before_its_history_goes(applied_home: 
     assert github.dump()["environment"] == before
 
 
+def test_an_update_whose_reviewers_github_drops_fails_and_names_them(applied_home: RehearsalHome) -> None:
+    """GitHub answers 200, the plugin takes it for done, and nobody would have to approve."""
+    github = applied_home.account("github")
+    repository = github.get("repository", demo.APP_REPOSITORY) or {}
+    github.put("repository", demo.APP_REPOSITORY, {**repository, "access": {"users": [], "teams": []}})
+    applied_home.edit("production", waitMinutes=3)
+    failed = applied_home.pulumi("up", "-s", "production", "--yes", "--skip-preview").failed()
+
+    assert _environment(applied_home, demo.APP_REPOSITORY, "production")["reviewers"] is None
+    assert "GitHub keeps the protection asked for" in failed.text
+    assert "nobody has to approve a deployment, mina-release or infra-owners should" in failed.text
+    assert f"{demo.INFRA_REPOSITORY}:production:" not in failed.text  # there all is kept
+
+
+def test_what_an_ignored_protection_would_cost_for_good_is_kept(applied_home: RehearsalHome) -> None:
+    kinds = {
+        "github": ("environment",),
+        "vercel": ("project", "environment", "edgeConfig", "edgeConfigToken"),
+    }
+
+    def there() -> dict[str, set[str]]:
+        dumps = {service: applied_home.account(service).dump() for service in kinds}
+        return {kind: set(dumps[service][kind]) for service, own in kinds.items() for kind in own}
+
+    before = there()
+    applied_home.pulumi("destroy", "-s", "staging", "--yes", "--skip-preview", "--ignore-protect").ok()
+    assert there() == before
+    assert applied_home.resources("staging") == {}
+
+
 def test_other_tags_change_the_policies_and_nothing_else_of_the_environment(
     applied_home: RehearsalHome,
 ) -> None:
@@ -373,6 +403,7 @@ HAZARDS: Final[dict[str, str]] = {
     "project-made-anew": "test_a_lost_project_fails_the_update_and_is_not_made_anew",
     "project-destroyed": "test_destroy_touches_no_protected_object_and_names_the_others",
     "destroy-past-protection": "test_destroy_touches_no_protected_object_and_names_the_others",
+    "ignore-protect": "test_what_an_ignored_protection_would_cost_for_good_is_kept",
     "protect-inherited": "test_protected_is_what_must_outlive_a_mistake_and_nothing_else",
     "variable-replace-collides": "test_variables_that_must_be_replaced_are_replaced_without_a_collision",
     "variable-by-hand": "test_no_variable_exists_twice_and_hand_made_ones_keep_their_ids",
@@ -416,6 +447,8 @@ HAZARDS: Final[dict[str, str]] = {
     "admin-bypass-flaps": "test_protection_given_up_knowingly_is_stable",
     "one-of-several": "test_a_branch_demands_its_repositorys_checks_and_the_stacks_approvals",
     "too-many-reviewers": "test_a_mistake_gives_one_error_block_and_touches_nothing",
+    "reviewer-dropped": "test_an_update_whose_reviewers_github_drops_fails_and_names_them",
+    "schedule-switched-off": "test_a_fault_of_an_account_is_found_with_its_fix",
     "reviewer-unknown": "test_a_reviewer_that_github_does_not_know_is_named_with_the_command_that_mends_it",
     "repository-wiped": "test_each_stack_declares_what_matrix_and_rows_say_and_nothing_else",
     "owner-unset": "test_the_providers_get_team_and_owner_from_the_stack_file",

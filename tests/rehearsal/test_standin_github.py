@@ -255,6 +255,16 @@ def test_environment_reviewer_must_exist__but_the_preview_does_not_know(
         hub.create("RepositoryEnvironment", **given)
 
 
+def test_environment_reviewer_without_access_is_dropped__with_a_success(hub: Hub) -> None:
+    hub.by_hand("repository", "app", access={"users": [7], "teams": []})
+    made = hub.environment(reviewers=[{"users": [7, 8], "teams": [9]}])
+    assert hub.live("environment", "app:production")["reviewers"] == {"users": [7], "teams": []}
+    assert made.outputs["reviewers"] == [{"users": [7, 8], "teams": [9]}]  # the plugin does not look
+    hub.by_hand("repository", "app", access={"users": [], "teams": []})
+    hub.update(made, **made.inputs, waitTimer=5)
+    assert hub.live("environment", "app:production")["reviewers"] is None
+
+
 def test_environment_reviewers_drift_unseen__when_all_are_removed_by_hand(hub: Hub) -> None:
     stated: Properties = {"repository": "app", "environment": "production"}
     stated |= {"reviewers": [{"users": [7]}], "preventSelfReview": True}
