@@ -21,6 +21,10 @@ _TIMEOUT: Final = 30  # seconds for one answer
 Json = dict[str, Any]
 
 
+class RefusedError(OperationError):
+    """The service knows the token and does not let it do this."""
+
+
 class Api:
     """One service's REST API with a bearer token. Retries what is safe to repeat."""
 
@@ -43,7 +47,8 @@ class Api:
         if answer.status_code == 404:
             return None
         if answer.status_code in (401, 403):
-            raise OperationError(
+            kind = RefusedError if answer.status_code == requests.codes.forbidden else OperationError
+            raise kind(
                 f"{self.service} refused {verb} {path} ({answer.status_code}): "
                 f"check the scope of {self.variable}"
             )
@@ -220,7 +225,7 @@ class GitHubAccount:
         return None if found is None else list(found["workflow_runs"])
 
     def waiting_runs(self, repository: str, file: str) -> list[Json]:
-        """Runs of a workflow file that wait for somebody's approval, oldest first."""
+        """Runs of a workflow file that wait for somebody's approval, oldest first; none of an unknown one."""
         path = f"/repos/{self._owner}/{repository}/actions/workflows/{file}/runs"
         return sorted(self._pages(path, "workflow_runs", {"status": "waiting"}), key=lambda run: run["id"])
 

@@ -7,6 +7,7 @@ at, and each reviewer's access. Asks GitHub; the rows are `plan.protection`'s.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from operations.accounts import GitHubAccount, Json
@@ -14,6 +15,8 @@ from operations.workspace import OperationError
 from plan.gate import names
 from plan.protection import EnvironmentRule, environment_rules
 from plan.settings import Reviewer, Settings
+
+WORKFLOW: Final = "promote.yml"
 
 Resources = Mapping[str, Mapping[str, Any]]
 """Logical name -> resource as the state has it."""
@@ -66,6 +69,35 @@ def access(github: GitHubAccount, settings: Settings, repository: str, reviewer:
     return Verdict(
         what=what, fault="" if reads else "it has none: GitHub would ask nobody in its place", fix=grant
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A run that waits for an approval. It holds its stack meanwhile: no newer one can even ask."""
+
+    run: int
+    since: datetime
+    command: str
+
+    def __str__(self) -> str:
+        return (
+            f"run {self.run} has waited for an approval since {self.since:%Y-%m-%d %H:%M} UTC, and no newer "
+            f"one can ask before it ends; approve it, or end it: {self.command}"
+        )
+
+
+def waiting(github: GitHubAccount, settings: Settings) -> list[Waiting]:
+    """The stack's runs of promote.yml that nobody has approved yet, by the name that it gives its runs."""
+    place = f"{settings.github_owner}/{settings.infra_repository}"
+    return [
+        Waiting(
+            run=run["id"],
+            since=datetime.fromisoformat(run["created_at"]),
+            command=f"gh run cancel {run['id']} --repo {place}",
+        )
+        for run in github.waiting_runs(settings.infra_repository, WORKFLOW)
+        if run["display_title"] == f"release-{settings.stack}"
+    ]
 
 
 _KINDS: Final = {"users": "User", "teams": "Team"}

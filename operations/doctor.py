@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from operations import approval, hosts
-from operations.accounts import Api, GitHubAccount, Json
+from operations.accounts import Api, GitHubAccount, Json, RefusedError
 from operations.hosts import Host, Image
 from operations.workspace import TO_DECRYPT, OperationError, Workspace
 from plan import preflight
@@ -32,6 +32,7 @@ from plan.socket import prefix, socket_plan
 
 REQUIREMENTS: Final = Path(__file__).resolve().parent.parent / "requirements.txt"
 EXPIRY: Final = timedelta(days=7)  # a token or certificate that ends sooner is a finding
+ANSWER: Final = timedelta(days=1)  # a run that waits longer for its approval is a finding
 _GONE: Final = (401, 403, 404)
 _ROLES: Final = ("OWNER", "MEMBER")  # of a Vercel team: others may not write variables of production
 
@@ -304,8 +305,23 @@ def github(
         yield _plan(api, settings, repository.name, visibility, plan)
         yield from _asleep(api, name)
     yield from _reviewers(api, settings, renew)
-    for found in approval.examine(GitHubAccount(token, settings.github_owner, url), settings, state or {}):
+    account = GitHubAccount(token, settings.github_owner, url)
+    yield from _forgotten(account, settings, now)
+    for found in approval.examine(account, settings, state or {}):
         yield Check(what=found.what, fault=found.fault, fix=found.fix, skipped=found.unknown)
+
+
+def _forgotten(account: GitHubAccount, settings: Settings, now: datetime) -> Iterator[Check]:
+    """Runs that nobody approves hold their stack: the release that mends theirs cannot ask."""
+    try:
+        old = [run for run in approval.waiting(account, settings) if now - run.since > ANSWER]
+    except RefusedError:
+        return  # the permission that it needs is a finding of its own
+    yield Check(
+        what=f"no release of {settings.stack} has waited for an approval since yesterday",
+        fault="; ".join(str(run.run) for run in old),
+        fix=" && ".join(run.command for run in old),
+    )
 
 
 def _asleep(api: Api, name: str) -> Iterator[Check]:

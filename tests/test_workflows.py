@@ -15,7 +15,7 @@ from plan.gate import gate_plan
 from plan.protection import APP_CHECKS, INFRA_CHECKS, RECORD_BRANCH, environment_rules
 from plan.variables import Store, assignments
 from tests.builders import DEFAULTS, production, staging
-from tests.workflows import ACTIONS, FILES, ROOT, Job, jobs, load
+from tests.workflows import ACTIONS, FILES, ROOT, Job, Json, evaluate, jobs, load, resolve
 from tools import actionlint, ci
 
 BIN = Path(sys.executable).parent
@@ -250,7 +250,42 @@ def test_no_secret_is_within_reach_of_a_pull_request_from_a_fork() -> None:
         if "pull_request" not in load(ROOT / ".github" / "workflows" / f"{job.workflow}.yml")["on"]:
             continue
         if job.reads("secrets") or job.environment:
-            assert job.body["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
+            assert runs(job, FORK, "mina") is False
+            assert runs(job, FORK, DEPENDABOT) is False
+
+
+OURS, FORK, DEPENDABOT = "o/infra", "somebody/infra", "dependabot[bot]"
+
+
+def context(head: str, actor: str) -> Json:
+    """Of a run of a pull request: whose branch it is, and who caused the run. A re-run keeps the actor."""
+    event = {"pull_request": {"number": 7, "head": {"repo": {"full_name": head}}}}
+    return {"github": {"repository": OURS, "event": event, "actor": actor}}
+
+
+def runs(job: Job, head: str, actor: str) -> bool:
+    return bool(evaluate(job.body.get("if", "'always'"), context(head, actor)))
+
+
+@pytest.mark.parametrize(
+    ("head", "actor", "live"),
+    [(OURS, "mina", True), (OURS, DEPENDABOT, False), (FORK, "mina", False), (FORK, DEPENDABOT, False)],
+)
+def test_a_run_that_github_gives_no_secret_is_previewed_in_the_rehearsal_and_told_in_the_summary(
+    head: str, actor: str, live: bool
+) -> None:
+    """Required checks can turn green: a job that would lack its secrets is skipped, which satisfies them."""
+    found = {job.name: job for job in JOBS if job.workflow == "preview"}
+    assert runs(found["live"], head, actor) is live
+    assert runs(found["rehearsal"], head, actor)
+    given = context(head, actor)
+    own = resolve(found["rehearsal"].body["env"]["OWN"], given)
+    given["env"] = {"OWN": str(own).lower()}
+    production, staging = (step for step in found["rehearsal"].steps if "run" in step)
+    assert (production["env"]["STACK"], staging["env"]["STACK"]) == ("production", "staging")
+    assert resolve(production["env"]["PULL_REQUEST"], given) == (7 if live else "")
+    assert "PULL_REQUEST" not in staging["env"]
+    assert evaluate(staging["if"], given) is not live
 
 
 def test_whatever_holds_a_stacks_secrets_runs_the_code_of_the_record_branch_alone() -> None:

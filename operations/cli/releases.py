@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from operations import monitor, serving
+from operations import approval, monitor, serving
 from operations import promote as promotion
 from operations.accounts import VercelAccount
 from operations.cli.console import (
@@ -73,6 +73,9 @@ def promote(
                 target=target, source=source, vercel=vercel, watch=watch, served=now,
                 github=github_account(workspace, github_url, target), state=workspace.state(),
             )  # fmt: skip
+            if dry_run:
+                for run in approval.waiting(judge.github, target):
+                    out.print(f"[yellow]{run}[/yellow]")
             parts = promotion.changed(promotion.current(target), new)
             out.print(f"[bold]{promotion.current(target) or now[:7]} -> {new}[/bold] in {stack}")
             if parts or release:

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,6 +12,7 @@ import typer
 
 from operations import comment
 from operations import review as reviews
+from operations.accounts import RefusedError
 from operations.cli.console import Stack, github_of, out, workspace_of
 from operations.issues import Issues
 from operations.review import PreviewError, Review
@@ -77,10 +80,21 @@ def _publish(bodies: list[str], stack: str, pull_request: int) -> None:
     repository = os.environ.get("GITHUB_REPOSITORY", "")
     if "/" not in repository:
         raise OperationError("--pull-request needs GITHUB_REPOSITORY=OWNER/NAME in the environment")
-    with github_of() as url:
+    with github_of() as url, _or_summary(bool(summary)):
         issues = Issues(os.environ.get("GITHUB_TOKEN"), repository, url)
         made, changed, deleted = issues.keep_comments(pull_request, comment.marker(stack), bodies)
-    out.print(f"pull request {pull_request}: {made} comments made, {changed} changed, {deleted} deleted")
+        out.print(f"pull request {pull_request}: {made} comments made, {changed} changed, {deleted} deleted")
+
+
+@contextmanager
+def _or_summary(summarized: bool) -> Iterator[None]:
+    """A comment that the token may not write is no failure of the preview: its text stands in the summary."""
+    try:
+        yield
+    except RefusedError as error:
+        if not summarized:
+            raise
+        out.print(f"no comment, the job's summary has it: {error}", markup=False)
 
 
 def _commit(ref: str) -> str:

@@ -1104,11 +1104,11 @@ def _get_workflow_runs(account: Account, query: Query, _: Any, owner: str, name:
             "path": path,
             "head_sha": run["head_sha"],
             "status": run["status"],
-            "conclusion": run["conclusion"],
+            "conclusion": run.get("conclusion"),
         }
         for id, run in account.find("workflowRun", repository=name, path=path)
         if query.get("head_sha", run["head_sha"]) == run["head_sha"]
-        and query.get("status") in (None, run["status"], run["conclusion"])
+        and query.get("status") in (None, run["status"], run.get("conclusion"))
     ]
     if not account.find("workflowRun", repository=name, path=path):
         raise _not_found()

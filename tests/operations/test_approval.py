@@ -196,3 +196,17 @@ def test_a_protection_is_written_whole_and_what_github_left_out_of_it_is_an_erro
         approval.write(GitHub(live(required_reviewers=only("User", 1))), SETTINGS, APP, "production")
     with pytest.raises(OperationError, match="declares no environment"):
         approval.write(github, SETTINGS, APP, "qa")
+
+
+def test_a_run_of_the_stack_that_nobody_approves_is_named_with_the_command_that_ends_it() -> None:
+    class Runs(GitHub):
+        def waiting_runs(self, repository: str, file: str) -> list[Json]:
+            assert (repository, file) == (INFRA, "promote.yml")
+            return [
+                {"id": 41, "created_at": "2026-11-30T10:00:00Z", "display_title": "release-production"},
+                {"id": 42, "created_at": "2026-11-30T11:00:00Z", "display_title": "release-staging"},
+            ]
+
+    [found] = approval.waiting(Runs(), SETTINGS)
+    assert str(found).startswith("run 41 has waited for an approval since 2026-11-30 10:00 UTC")
+    assert f"gh run cancel 41 --repo {SETTINGS.github_owner}/{INFRA}" in str(found)

@@ -175,6 +175,11 @@ VERCEL: dict[str, tuple[Fault, str, str, str]] = {
         "elsewhere", "CNAME",
     ),
 }  # fmt: skip
+WAITING = {
+    "repository": INFRA, "path": ".github/workflows/promote.yml", "name": "promote", "status": "waiting",
+    "display_title": "release-production", "head_sha": RELEASES[0],
+    "created_at": (NOW - timedelta(hours=25)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+}  # fmt: skip
 GITHUB: dict[str, tuple[Fault, str, str, str]] = {
     "a token that has ended": (
         _of_github("token", "current", expires="2026-03-01 10:00:00 UTC"), "accepts the token",
@@ -216,6 +221,11 @@ GITHUB: dict[str, tuple[Fault, str, str, str]] = {
             state="disabled_inactivity",
         ), f"scheduled workflows of {demo.GITHUB_OWNER}/{INFRA}", "for want of commits: drift.yml",
         f"gh workflow enable drift.yml --repo {demo.GITHUB_OWNER}/{INFRA}",
+    ),
+    "a release that nobody approves": (
+        _of_github("workflowRun", "4711", **WAITING),
+        "has waited for an approval", "4711",
+        f"gh run cancel 4711 --repo {demo.GITHUB_OWNER}/{INFRA}",
     ),
     "a reviewer with another id": (
         _of_file(reviewers=[{"user": "mina-release", "id": 7}]), "reviewer mina-release", "its id is 1001",

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from operations import comment
+from operations.accounts import RefusedError
+from operations.cli import review
 from operations.comment import LIMIT
 from operations.issues import Issues
 from operations.workspace import OperationError
@@ -142,3 +145,25 @@ def test_issues_of_people_and_of_other_labels_are_left_alone(issues: Issues, acc
     issues.keep_issues("drift", {MARKER: ("drift", MARKER)})
     issues.keep_issues("rotation", {})
     assert state(account) == {20: ("t", "open"), 21: ("drift", "open")}
+
+
+def test_a_comment_that_may_not_be_written_goes_to_the_summary_and_without_one_is_an_error(
+    account: Account,  # noqa: ARG001  seeded first
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a job's token in what Dependabot pushed, or in a fork: GitHub answers 403."""
+    summary, bodies = tmp_path / "summary", [f"{comment.marker('staging')}\nthe plan"]
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.setenv("GITHUB_REPOSITORY", REPOSITORY)
+    monkeypatch.setenv("GITHUB_TOKEN", demo.GITHUB_READ_TOKEN)
+    monkeypatch.setenv("PAINTSHARE_ACCOUNT", str(tmp_path / "account.db"))
+    review._publish(bodies, "staging", 7)
+    assert "the plan" in summary.read_text()
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY")
+    with pytest.raises(RefusedError, match="403"):
+        review._publish(bodies, "staging", 7)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.setenv("GITHUB_TOKEN", "wrong")
+    with pytest.raises(OperationError, match="401"):
+        review._publish(bodies, "staging", 7)

@@ -25,6 +25,7 @@ from tests.builders import production, staging
 from tests.harness import TIMEOUT, RehearsalHome
 from tests.workflows import ACTIONS, ROOT, Job, Json, evaluate, jobs, resolve
 
+DEPENDABOT: Final = "dependabot[bot]"
 REPOSITORY: Final = f"{demo.GITHUB_OWNER}/{demo.INFRA_REPOSITORY}"
 JOBS: Final = {".".join(filter(None, (j.workflow, j.name, j.matrix.get("stack")))): j for j in jobs()}
 _ROLES: Final = {k: v for f in (staging(), production()) for k, v in environments(f.settings()).items()}
@@ -120,15 +121,16 @@ class Runner:
 
     def run(
         self, name: str, event: Json, *, needs: Json | None = None, environment: bool = True,
-        beside: Mapping[str, Callable[[], bool]] | None = None, **variables: str,
+        beside: Mapping[str, Callable[[], bool]] | None = None, actor: str = "mina", **variables: str,
     ) -> Done:  # fmt: skip
         """Run a job's steps in order, as a runner does: after a failure only those that ask for it.
 
         Without `environment` the job is given none, as where nobody has set anything. `beside`: what happens
-        while a script runs; true when somebody cancels the job then. `variables` are the machine's.
+        while a script runs; true when somebody cancels the job then. `actor`: who caused the run.
+        `variables` are the machine's.
         """
         job, done, scratch = JOBS[name], Done(), self.folder.parent
-        contexts = self._contexts(job, event, needs or {}, environment)
+        contexts = self._contexts(job, event, needs or {}, environment, actor)
         if "if" in job.body and not evaluate(job.body["if"], contexts):
             return done
         self._limit_tokens(job)
@@ -149,7 +151,7 @@ class Runner:
             output = scratch / "output"
             output.write_text("")
             given = {**(job.body.get("env") or {}), **(step.get("env") or {})}
-            env = {k: str(resolve(v, contexts)) for k, v in given.items()}
+            env = {k: _text(resolve(v, contexts)) for k, v in given.items()}
             script = step["run"].strip().removeprefix("exec ")
             (scratch / "step.sh").write_text(step["run"])  # of a script in an argument bash executes the last
             with (scratch / "log").open("w") as log:
@@ -180,7 +182,7 @@ class Runner:
         account = self.home.account("github")
         account.put("token", "current", {**(account.get("token", "current") or {}), "lacks": lacks})
 
-    def _contexts(self, job: Job, event: Json, needs: Json, environment: bool) -> Json:
+    def _contexts(self, job: Job, event: Json, needs: Json, environment: bool, actor: str) -> Json:
         role = _ROLES.get(job.environment) if environment else None
         held = {
             "PULUMI_BACKEND_URL": self.home.home.variables()["PULUMI_BACKEND_URL"],
@@ -189,10 +191,12 @@ class Runner:
             "APP_PRIVATE_KEY": "not a key",
             "APP_CLIENT_ID": "Iv1.rehearsal",
         }
+        # GitHub withholds the secrets of Actions from what Dependabot causes.
+        role = None if actor == DEPENDABOT else role
         secrets = {n: held.get(n, "") for n in (names(role, Kind.SECRET) if role else ())}
         ours = (event.get("pull_request") or {}).get("head", {}).get("repo", {}).get("full_name", REPOSITORY)
         own = [level for name, level in job.body["permissions"].items() if name != "id-token"]
-        return {
+        contexts = {
             "status": "success",
             "secrets": secrets,
             "vars": {n: held.get(n, "") for n in (names(role, Kind.VARIABLE) if role else ())},
@@ -200,7 +204,8 @@ class Runner:
                 "repository": REPOSITORY,
                 "ref": f"refs/heads/{RECORD_BRANCH}",
                 "event": event,
-                "token": _token(own if ours == REPOSITORY else ["read"]),
+                "actor": actor,
+                "token": _token(own if ours == REPOSITORY and actor != DEPENDABOT else ["read"]),
             },
             "steps": {
                 "app": {
@@ -211,6 +216,8 @@ class Runner:
             "matrix": job.matrix,
             "inputs": {},
         }
+        stated = {k: v for k, v in (job.body.get("env") or {}).items() if "steps." not in str(v)}
+        return contexts | {"env": {k: _text(resolve(v, contexts)) for k, v in stated.items()}}
 
     @staticmethod
     def _scripts(job: Job) -> Iterator[Json]:
@@ -244,6 +251,10 @@ def _app(job: Job) -> dict[str, str]:
         for name, level in each.items()
         if name.startswith("permission-")
     }
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _token(levels: Iterable[str]) -> str:

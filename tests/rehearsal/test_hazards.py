@@ -449,6 +449,10 @@ HAZARDS: Final[dict[str, str]] = {
     "too-many-reviewers": "test_a_mistake_gives_one_error_block_and_touches_nothing",
     "reviewer-dropped": "test_an_update_whose_reviewers_github_drops_fails_and_names_them",
     "schedule-switched-off": "test_a_fault_of_an_account_is_found_with_its_fix",
+    "approval-holds-the-stack": "test_a_release_is_planned_recorded_pushed_applied_asked_and_watched",
+    "dependabot-without-secrets": (
+        "test_a_run_that_github_gives_no_secret_is_previewed_in_the_rehearsal_and_told_in_the_summary"
+    ),
     "reviewer-unknown": "test_a_reviewer_that_github_does_not_know_is_named_with_the_command_that_mends_it",
     "repository-wiped": "test_each_stack_declares_what_matrix_and_rows_say_and_nothing_else",
     "owner-unset": "test_the_providers_get_team_and_owner_from_the_stack_file",

@@ -128,10 +128,19 @@ def needs(runner: Runner) -> Json:
 
 def test_a_release_is_planned_recorded_pushed_applied_asked_and_watched(staged: Runner) -> None:
     event, planned = dispatch("release-production", NEXT), needs(staged)
+    for number, title in ((41, "release-production"), (42, "release-staging")):
+        waiting = {
+            "repository": demo.INFRA_REPOSITORY, "path": ".github/workflows/promote.yml", "name": "promote",
+            "status": "waiting", "conclusion": None, "head_sha": NOW, "display_title": title,
+        }  # fmt: skip
+        staged.home.account("github").put("workflowRun", str(number), waiting)
     plan = staged.run("promote.plan", event)
     assert plan.ok, plan.text
     assert "required checks" in plan.summary
     assert "web-live" in plan.summary
+    # It holds the stack: this run cannot ask for its approval before that one has ended.
+    assert f"gh run cancel 41 --repo {REPOSITORY}" in plan.summary
+    assert "run 42" not in plan.summary
     assert served(staged) == NOW
 
     done = staged.run("promote.production", event, needs=planned)
