@@ -22,10 +22,16 @@ import requests.adapters
 import urllib3.connection
 import urllib3.connectionpool
 
-_FIRST: Final = "1.41"  # API version of Docker 20.10, asked for the engine's own
+# API versions that are spoken here: of Docker 19.03 and of Docker 29. An engine's own may be newer.
+LOWEST: Final = "1.40"
+HIGHEST: Final = "1.52"
 ANSWER: Final = 60.0  # seconds for one answer; waits for tasks are made of many short calls
 _END: Final = 2  # seconds for ssh to end
 _CODES: Final = {400: "bad_request", 403: "forbidden", 404: "not_found", 409: "conflict"}
+
+
+class UnspokenError(docker.errors.DockerException):  # type: ignore[misc]
+    """Engine and client have no version of the API in common."""
 
 
 class Engine(docker.APIClient):  # type: ignore[misc]
@@ -112,25 +118,42 @@ class Material:
 
 
 def connect(host: str, material: Material | None = None, timeout: float = ANSWER) -> Engine:
-    """A client of the engine; close it. The API version is the engine's own, as the plugin negotiates it.
+    """A client of the engine; close it. The API version is the newest that both know, as the plugin's is.
 
     `timeout`: seconds for one answer. Raises what `explain` explains.
     """
     scheme, _, place = host.partition("://")
     url = {"ssh": "http://ssh:22", "tcp": f"{'https' if material else 'http'}://{place}"}.get(scheme, host)
     # A stated version keeps the constructor from calling before all is in place.
-    client = Engine(base_url=url, timeout=timeout, version=_FIRST)
+    client = Engine(base_url=url, timeout=timeout, version=LOWEST)
     client.trust_env = False  # proxies and authorities of the user's environment are not the provider's
     if material:
         client.mount("https://", _Pinned(_context(material)))
     if scheme == "ssh":
         client.mount("http://", _Dialling(_ssh(host), timeout))
     try:
-        client._version = client.version(api_version=False)["ApiVersion"]
+        client._version = negotiated(client.version(api_version=False))
     except BaseException:
         client.close()
         raise
     return client
+
+
+def negotiated(engine: dict[str, Any]) -> str:
+    """The newest API version that the engine (its `/version`) and this client know. Raises UnspokenError."""
+    oldest, newest = str(engine.get("MinAPIVersion") or LOWEST), str(engine["ApiVersion"])
+    found = min(HIGHEST, newest, key=_number)
+    if _number(found) < max(_number(LOWEST), _number(oldest)):
+        raise UnspokenError(
+            f"Docker {engine['Version']} speaks API {oldest} to {newest}, this program {LOWEST} to "
+            f"{HIGHEST}: "
+            + ("use a newer Docker there" if found == newest else "use a newer version of this program")
+        )
+    return found
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def _context(material: Material) -> ssl.SSLContext:
@@ -156,6 +179,8 @@ def explain(error: Exception, host: str) -> tuple[int, str, str] | None:
     if isinstance(error, docker.errors.APIError):
         status = error.status_code or 500
         return status, _CODES.get(status, "docker_error"), str(error.explanation or error)
+    if isinstance(error, UnspokenError):
+        return 505, "version_not_supported", f"{host}: {error}"
     if isinstance(error, docker.errors.DockerException | requests.exceptions.RequestException | OSError):
         return 503, "unreachable", f"no Docker engine answers at {host}: {error}"
     return None

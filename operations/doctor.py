@@ -462,10 +462,30 @@ def docker(settings: Settings, now: datetime) -> Iterator[Check]:
         yield from _certificates(settings, key, access, now)
         try:
             with hosts.connected(access, manager=False) as host:
+                docker_version, api = host.version()
                 yield Check(what=f"{key} {access.address} answers")
+                yield Check(what=f"{key} runs Docker {docker_version} (API {api}): {known(docker_version)}")
                 yield from _docker_host(settings, key, host)
         except OperationError as error:
             yield Check(what=f"{key} {access.address} answers", fault=_last(error), fix=_way_to(access))
+
+
+# What is known of Docker's versions, from the first that it holds of. Sources: the tests of this program; the
+# engine's release notes (29: the minimum API version is 1.44, moby/moby 2c59be7).
+_KNOWN: Final = (
+    (
+        (29, 0),
+        "negotiated, not run here; it refuses clients below API 1.44, so old tools beside this one fail",
+    ),
+    ((20, 11), "negotiated, not run here"),
+    ((20, 10), "what this program is tested on; Docker itself mends it no more, the distributions do"),
+    ((0, 0), "older than what this program is tested on, which is 20.10"),
+)
+
+
+def known(version: str) -> str:
+    """What is known of a version of Docker's engine."""
+    return next(text for first, text in _KNOWN if _minor(version) >= first)
 
 
 def _hosts(settings: Settings) -> dict[str, DockerHost]:

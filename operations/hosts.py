@@ -227,6 +227,11 @@ class Host:
         with _explained(self.access):
             getattr(self._engine, f"remove_{kind}")(id)
 
+    def version(self) -> tuple[str, str]:
+        """The engine's version, and the API version that is spoken with it."""
+        with _explained(self.access):
+            return str(self._engine.version(api_version=False)["Version"]), str(self._engine.api_version)
+
     def manages_a_swarm(self) -> bool:
         with _explained(self.access):
             return _manages(self._engine)
