@@ -9,6 +9,7 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -295,17 +296,18 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _parse_field(key: str, value: Any, wrapped: dict[str, str]) -> Any:
     name = FIELDS[key]
-    info = Settings.model_fields[name]
-    annotation: Any = info.annotation if not info.metadata else Annotated[info.annotation, *info.metadata]
-    adapter: TypeAdapter[Any] = _adapters.setdefault(name, TypeAdapter(annotation))
-    if _is_structured(info.annotation) and isinstance(value, str):
+    if _is_structured(Settings.model_fields[name].annotation) and isinstance(value, str):
         value = json.loads(value)
     if key not in _AS_THEY_ARE:
         value = _bare(key, key, value, wrapped)
-    return adapter.validate_python(value)
+    return _adapter(name).validate_python(value)
 
 
-_adapters: dict[str, TypeAdapter[Any]] = {}
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    info = Settings.model_fields[name]
+    annotation: Any = info.annotation if not info.metadata else Annotated[info.annotation, *info.metadata]
+    return TypeAdapter(annotation)
 
 
 def _is_structured(annotation: Any) -> bool:

@@ -2,34 +2,51 @@
 
 Started by the `pulumi-language-python` script beside a built engine. Runs the program in this very process,
 after `pulumi-language-python-exec` of the official host: same directory, same first entry of the search path,
-same words for errors. Never runs pip: what is installed is what the clone's requirements say.
+same words for errors, on the main thread. Never runs pip: what is installed is what the clone's requirements
+say. An engine starts two hosts a command and asks the first one for versions only, so nothing but the
+protocol's messages is imported before a program runs.
 """
 
 import asyncio
-import contextvars
 import gc
 import importlib.metadata
+import importlib.util
 import logging
 import os
 import platform
+import queue
 import re
 import runpy
 import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, Final
 
-import grpc
-import pulumi
-from pulumi.runtime import reset_options, run_in_stack, set_all_config
-from pulumi.runtime.proto import LanguageRuntimeServicer, language_pb2, language_pb2_grpc, plugin_pb2
+_PACKAGES: Final = ("pulumi", "pulumi.runtime", "pulumi.runtime.proto")
+for _package in () if "pulumi" in sys.modules else _PACKAGES:  # without `__init__`, until a program runs
+    _spec = importlib.util.find_spec(_package)
+    if _spec is None or _spec.origin is None:
+        sys.exit("the package pulumi is not installed")
+    sys.modules[_package] = ModuleType(_package)
+    sys.modules[_package].__path__ = [str(Path(_spec.origin).parent)]
+
+import grpc  # noqa: E402
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2  # noqa: E402
+
+_Job = tuple[language_pb2.RunRequest, Future[language_pb2.RunResponse]]
 
 
-class LanguageHost(LanguageRuntimeServicer):
-    """Answers one engine for the length of one command."""
+class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
+    """Answers one engine for the length of one command. `runs`: what the main thread shall run."""
+
+    def __init__(self) -> None:
+        self.runs: queue.Queue[_Job] = queue.Queue()
 
     def Handshake(
         self, _request: language_pb2.LanguageHandshakeRequest, _context: grpc.ServicerContext
@@ -66,10 +83,21 @@ class LanguageHost(LanguageRuntimeServicer):
     def Run(
         self, request: language_pb2.RunRequest, _context: grpc.ServicerContext
     ) -> language_pb2.RunResponse:
-        return contextvars.copy_context().run(_run, request)
+        answer: Future[language_pb2.RunResponse] = Future()
+        self.runs.put((request, answer))
+        return answer.result()
+
+
+def _forget_bare_packages() -> None:
+    """Let the next import of the SDK run its `__init__`."""
+    for package in _PACKAGES:
+        if sys.modules[package].__spec__ is None:
+            del sys.modules[package]
 
 
 def _run(request: language_pb2.RunRequest) -> language_pb2.RunResponse:
+    from pulumi.runtime import reset_options, run_in_stack, set_all_config  # noqa: PLC0415  whole only now
+
     directory = request.info.program_directory or request.pwd
     program = str(Path(directory, request.info.entry_point or request.program))
     os.chdir(directory)
@@ -109,11 +137,13 @@ def _execute(program: str) -> None:
 
 def _ended(error: BaseException, program: str) -> language_pb2.RunResponse:
     """What the engine is told about a program that did not run to its end."""
+    from pulumi import RunError  # noqa: PLC0415  whole only now
+
     if isinstance(error, SystemExit) and error.code in (None, 0):
         return language_pb2.RunResponse()
     if isinstance(error, SystemExit):
         return language_pb2.RunResponse(error=f"Program exited with non-zero exit code: {error.code}")
-    if isinstance(error, pulumi.RunError):
+    if isinstance(error, RunError):
         return _failed(str(error))
     if isinstance(error, grpc.RpcError) and error.code() == grpc.StatusCode.UNAVAILABLE:
         return language_pb2.RunResponse(bail=True)  # the engine is shutting down, and says why itself
@@ -122,7 +152,9 @@ def _ended(error: BaseException, program: str) -> language_pb2.RunResponse:
 
 def _failed(message: str) -> language_pb2.RunResponse:
     """Show the message once, as a diagnostic of the stack, and end without further words."""
-    pulumi.log.error(message)
+    from pulumi import log  # noqa: PLC0415  whole only now
+
+    log.error(message)
     return language_pb2.RunResponse(bail=True)
 
 
@@ -153,18 +185,30 @@ def serve(signals: Iterable[int] = (signal.SIGINT, signal.SIGTERM)) -> None:
     gc.set_threshold(100_000)
     # Tasks of a program that failed midway are never awaited, and asyncio would report each of them.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    host = LanguageHost()
     server = grpc.server(
         ThreadPoolExecutor(max_workers=4),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
     )
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    engine = os.getppid()
+    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     print(port, flush=True)
-    while server.wait_for_termination(timeout=1) and os.getppid() == engine:
-        pass
-    os._exit(0)  # a killed engine interrupts nobody
+    while True:
+        request, answer = host.runs.get()
+        _forget_bare_packages()
+        try:
+            answer.set_result(_run(request))
+        except Exception as error:  # gRPC tells the engine
+            answer.set_exception(error)
+
+
+def _end_with(engine: int) -> None:
+    """End when the engine is gone: a killed one interrupts nobody."""
+    while os.getppid() == engine:
+        time.sleep(1)
+    os._exit(0)
 
 
 if __name__ == "__main__":
