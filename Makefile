@@ -32,8 +32,8 @@ pytest: engine ## the tests alone; PYTEST="-k adopt" chooses
 ci-review ci-stage ci-plan ci-promote ci-rollback ci-smoke ci-watch ci-drift ci-rotation: ci-%: install
 	@$(BIN)/python -m tools.ci $*
 
-bench: install ## time of previews and rollouts beside the same without this program; prints, asserts nothing
-	@$(BIN)/python -m tests.bench
+bench: install ## previews beside an empty program, into docs/benchmarks.md; BENCH=rollouts times releases
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 install: ## Python packages into .venv; done by every target that needs it
 	@$(PYTHON) -m rehearsal.venv

@@ -75,7 +75,7 @@ def ensure(progress: Progress = say, *, fetch: Callable[..., bool] = download.fe
             f"the engine was prepared, but {store} holds none; remove that folder and try again"
         )
     if ready.origin == "build":
-        files.write(ready.bin / _HOST, _SCRIPT, 0o755)
+        files.write(ready.bin / _HOST, LANGUAGE_HOST, 0o755)
     return ready
 
 
@@ -115,7 +115,7 @@ def _new_enough(version: str) -> bool:
 
 # The cache serves every clone, so the script finds this clone's host through the environment
 # that `python -m rehearsal env` prints. -P keeps the host's own folder off the program's search path.
-_SCRIPT: Final = """\
+LANGUAGE_HOST: Final = """\
 #!/bin/sh
 : "${PAINTSHARE_PYTHON:?is not set: run  eval \\"\\$(python -m rehearsal env)\\"  in the clone}"
 exec "$PAINTSHARE_PYTHON" -P "$PAINTSHARE_LANGUAGE_HOST" "$@"
