@@ -12,9 +12,9 @@ from datetime import date
 from typing import Any, Final
 
 from operations.accounts import GitHubAccount, Json, VercelAccount
-from operations.workspace import OperationError, Workspace
+from operations.workspace import OperationError, Workspace, submap
 from plan.gate import GatePlan, gate_plan
-from plan.settings import PROJECT, Settings
+from plan.settings import PROJECT, Settings, config_set
 from plan.web import VARIABLES_LIMIT, Scope, Variable, WebPlan, names, web_plan
 
 
@@ -73,7 +73,7 @@ def inspect(
             if id is None:
                 raise OperationError(
                     f"reviewers[{index}]: GitHub knows no {kind} {reviewer.name}: "
-                    f"pulumi config set --path 'reviewers[{index}].{kind}' NAME --stack {settings.stack}"
+                    + config_set(settings.stack, f"reviewers[{index}].{kind}", "NAME")
                 )
             found.reviewers[index] = id
     return found
@@ -96,7 +96,7 @@ def apply(workspace: Workspace, found: Adoption, vercel: VercelAccount, today: d
         else:
             config.pop(f"{PROJECT}:adopt", None)
         if found.project:
-            config.setdefault(f"{PROJECT}:vercelProject", {}).update(found.project)
+            submap(config, "vercelProject").update(found.project)
         for index, id in found.reviewers.items():
             config[f"{PROJECT}:reviewers"][index]["id"] = id
 

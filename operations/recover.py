@@ -12,7 +12,7 @@ from typing import Any, Final
 from operations import adopt, hosts
 from operations.accounts import GitHubAccount, VercelAccount
 from operations.engine import Engine, LockedError
-from operations.workspace import OperationError, Workspace
+from operations.workspace import OperationError, Workspace, submap
 from plan.hosts import DockerHost, docker_hosts
 from plan.settings import PROJECT, Settings
 
@@ -129,9 +129,7 @@ def adopt_ids(ids: dict[str, str]) -> Callable[[dict[str, object]], None]:
     """The edit of the stack file that writes import ids beside those that are there."""
 
     def change(config: dict[str, object]) -> None:
-        known = config.setdefault(f"{PROJECT}:adopt", {})
-        assert isinstance(known, dict)  # noqa: S101  its schema is checked by plan.settings
-        known.update(ids)
+        submap(config, "adopt").update(ids)
 
     return change
 

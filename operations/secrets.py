@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from typing import Any
 
-from operations.workspace import OperationError, Workspace
+from operations.workspace import OperationError, Workspace, submap
 from plan.preflight import KEY_LENGTH, iso_date
-from plan.settings import PROJECT, Settings
+from plan.settings import Settings
 from plan.text import read
 from plan.variables import HMAC_KEY, fingerprint, key_fingerprint, secret_keys
 
@@ -99,4 +99,4 @@ def _value(settings: Settings, key: str) -> str:
 
 
 def _record(config: dict[str, Any], macs: dict[str, dict[str, str]]) -> None:
-    config.setdefault(f"{PROJECT}:rotation", {}).update(macs)
+    submap(config, "rotation").update(macs)

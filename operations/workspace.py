@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,10 @@ from typing import Any, Final
 
 import psutil
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from plan.settings import PROJECT, Loaded, parse, read_siblings
+from plan import stack_yaml
+from plan.settings import PROJECT, Loaded, as_engine_text, parse, read_siblings, typed
 
 TO_DECRYPT: Final = "set PULUMI_CONFIG_PASSPHRASE_FILE, or log in to the key service of the stack file"
 _DRAFT: Final = ".Pulumi."  # then the process id of whoever writes it
@@ -69,6 +71,8 @@ class Workspace:
         """The plain keys of the stack file, defaults included; needs neither engine nor passphrase."""
         for file in read_siblings(self.folder, ""):
             if file.stack == self.stack:
+                if file.fault:
+                    raise OperationError(f"{file.fault.key}: {file.fault.text}: {file.fault.fix}")
                 return file.stated
         raise OperationError(f"{self.stack_file.name} does not exist: mind the spelling of the stack's name")
 
@@ -168,6 +172,7 @@ class Workspace:
         path = Path(name)
         try:
             base = self.stack_file.read_text()
+            yaml, content = _parsed(base, self.stack_file)
             path.write_text(base)
             shutil.copymode(self.stack_file, path)
             for key, value in (secrets or {}).items():
@@ -175,8 +180,10 @@ class Workspace:
                     "config", "set", "--secret", f"{PROJECT}:{key}", "--stack", self.stack,
                     "--config-file", str(path), "--raw", stdin=value,
                 )  # fmt: skip
-            yaml, content = _parsed(path.read_text())
+            _take(content, _parsed(path.read_text(), path)[1], [f"{PROJECT}:{key}" for key in secrets or ()])
+            before = dict(content["config"])
             change(content["config"])
+            _keep_form(content["config"], before)
             _write(path, yaml, content)
             yield Draft(self, path, base)
         finally:
@@ -214,7 +221,7 @@ class Draft:
 
     @property
     def changes(self) -> bool:
-        return _config(self.path.read_text()) != _config(self.base)
+        return bool(_edited(self._read(self.base), self._read(self.path.read_text())))
 
     def land(self) -> None:
         """Put it in the stack file's place. Other keys that somebody changed meanwhile keep their new value.
@@ -228,23 +235,33 @@ class Draft:
                 self._merge(now)
             self.path.replace(file)
 
+    def _read(self, text: str) -> Any:
+        return _parsed(text, self.workspace.stack_file)[1]
+
     def _merge(self, now: str) -> None:
-        old, mine, theirs = (_config(text) for text in (self.base, self.path.read_text(), now))
-        edited = {key for key in {*old, *mine} if old.get(key) != mine.get(key)}
-        clash = sorted(key for key in edited if old.get(key) != theirs.get(key))
+        old, mine = self._read(self.base), self._read(self.path.read_text())
+        yaml, theirs = _parsed(now, self.workspace.stack_file)
+        edited, meanwhile = _edited(old, mine), _edited(old, theirs)
+        clash = sorted(edited & meanwhile)
+        if any(_is_secret(mine["config"].get(key)) for key in edited):  # encrypted with the key of before
+            clash += [key for key in _ENCRYPTION if old.get(key) != theirs.get(key)]
         if clash:
             names = ", ".join(key.removeprefix(f"{PROJECT}:") for key in clash)
             raise OperationError(
                 f"{self.workspace.stack_file.name} was changed by somebody else meanwhile ({names}); "
                 "nothing was written: look at it and run the command again"
             )
-        yaml, content = _parsed(now)
-        for key in edited:
-            if key in mine:
-                content["config"][key] = mine[key]
-            else:
-                content["config"].pop(key, None)
-        _write(self.path, yaml, content)
+        _take(theirs, mine, edited)
+        _write(self.path, yaml, theirs)
+
+
+def submap(config: dict[str, Any], key: str) -> dict[str, Any]:
+    """The map below a key of the project, for a `change` to write into; made where none stands."""
+    name = f"{PROJECT}:{key}"
+    if not isinstance(config.get(name), dict):
+        config[name] = {}
+    found: dict[str, Any] = config[name]
+    return found
 
 
 def sweep(folder: Path) -> None:
@@ -271,16 +288,60 @@ def runs(pid: int, since: float) -> bool:
     return not ended and began <= since + 1
 
 
-def _parsed(text: str) -> tuple[YAML, Any]:
+def _parsed(text: str, file: Path) -> tuple[YAML, Any]:
+    """A stack file's text for a round trip, `config` always there. Raises OperationError with the line."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
-    return yaml, yaml.load(text)
+    try:
+        return yaml, stack_yaml.parse(text, file.name, yaml)
+    except stack_yaml.UnreadableError as error:
+        raise OperationError(f"{file.name}: {error.fault.text}: {error.fault.fix}") from None
 
 
-def _config(text: str) -> dict[str, Any]:
-    return dict(_parsed(text)[1].get("config") or {})
+# Beside `config`: how its secrets are encrypted; the engine writes it together with the first one.
+_ENCRYPTION: Final = ("encryptionsalt", "encryptedkey", "secretsprovider")
+
+
+def _edited(old: Any, new: Any) -> set[str]:
+    """The keys whose value differs, in whatever form it is written."""
+    before, after = old["config"], new["config"]
+    return {key for key in {*before, *after} if not _same(key, before.get(key), after.get(key))}
+
+
+def _same(key: str, one: Any, other: Any) -> bool:
+    if one is None or other is None:
+        return one is other
+    name = key.removeprefix(f"{PROJECT}:")
+    return bool(typed(name, one, bare=False) == typed(name, other, bare=False))
+
+
+def _take(content: Any, other: Any, keys: Iterable[str]) -> None:
+    """Take keys, and how secrets are encrypted, from another version of the file; the rest stays as it is."""
+    for key in keys:
+        if key in other["config"]:
+            content["config"][key] = other["config"][key]
+        else:
+            content["config"].pop(key, None)
+    for key in _ENCRYPTION:
+        if key in other and key not in content:
+            content[key] = other[key]
+
+
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, dict) and "secure" in value
+
+
+def _keep_form(config: Any, before: Mapping[str, Any]) -> None:
+    """Write scalars in the engine's form, which else rewrites them when it sets any other key."""
+    for key, value in config.items():
+        if isinstance(value, (dict, list)):
+            continue
+        if key in before and _same(key, before[key], value):
+            config[key] = before[key]
+        elif not isinstance(value, str) and isinstance(text := as_engine_text(value), str):
+            config[key] = DoubleQuotedScalarString(text)
 
 
 def _write(path: Path, yaml: YAML, content: Any) -> None:

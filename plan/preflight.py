@@ -17,12 +17,13 @@ from typing import Any, Final
 import pulumi
 from pydantic import SecretStr
 
+from plan import paths
 from plan.adoption import adoptables
 from plan.delivery import Kind, environments, names
 from plan.hosts import OVERRIDING, registry
 from plan.images import fault_of_name, fault_of_reference
 from plan.protection import repositories, rulesets
-from plan.settings import FIELDS, PLACEHOLDER, Loaded, Problem, Settings, Sibling
+from plan.settings import FIELDS, PLACEHOLDER, Loaded, Problem, Settings, Sibling, config_rm, config_set
 from plan.supabase_keys import read_key
 from plan.text import LINES
 from plan.variables import (
@@ -126,15 +127,11 @@ def _set(settings: Settings, key: str, value: str = "VALUE") -> str:
     """The command that sets a key; a path such as `reviewers[0].user` is set as one."""
     if key in secret_keys() or key == "fingerprintKey":
         return f"python -m operations set {key} --stack {settings.stack}"
-    return f"pulumi config set {_path(key)} {value} --stack {settings.stack}"
+    return config_set(settings.stack, key, value)
 
 
 def _remove(settings: Settings, key: str) -> str:
-    return f"pulumi config rm {_path(key)} --stack {settings.stack}"
-
-
-def _path(key: str) -> str:
-    return ("--path " if "." in key or "[" in key else "") + shlex.quote(key)
+    return config_rm(settings.stack, key)
 
 
 def _missing(settings: Settings) -> Iterator[Problem]:
@@ -206,10 +203,10 @@ def _plain(settings: Settings) -> Iterator[tuple[str, Any]]:
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _leaves(f"{path}.{key}", item)
+            yield from _leaves(paths.join(path, str(key)), item)
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            yield from _leaves(f"{path}[{index}]", item)
+            yield from _leaves(paths.join(path, index), item)
     elif hasattr(value, "model_dump"):
         yield from _leaves(path, value.model_dump(exclude_none=True))
     else:
@@ -318,9 +315,8 @@ def _records(settings: Settings) -> Iterator[Problem]:
                 f"python -m operations stamp {HMAC_KEY} --stack {settings.stack}",
             )
     for key in sorted(set(settings.rotation) - secret_keys() - {HMAC_KEY}):
-        yield Problem(
-            f"rotation.{key}", "is a record of no secret of the matrix", _remove(settings, f"rotation.{key}")
-        )
+        path = paths.join("rotation", key)
+        yield Problem(path, "is a record of no secret of the matrix", _remove(settings, path))
 
 
 def _overlaps(settings: Settings) -> Iterator[Problem]:
@@ -475,6 +471,8 @@ def _variable_sizes(settings: Settings) -> Iterator[Problem]:
 
 def _isolation(settings: Settings) -> Iterator[Problem]:
     for sibling in settings.siblings:
+        if sibling.fault:
+            yield sibling.fault
         yield from _owned_twice(settings, sibling)
         ref = sibling.stated.get("supabaseRef")
         if (
@@ -551,12 +549,10 @@ def _shapes(settings: Settings) -> Iterator[Problem]:
         if value and PLACEHOLDER not in value and not _DOMAIN.fullmatch(value):
             text = f"{value!r} is no domain (lower case, no scheme, no port, no path)"
             yield Problem(key, text, _set(settings, key, "DOMAIN"))
-    if len(set(settings.redirect_domains) | {settings.web_domain}) <= len(settings.redirect_domains):
-        yield Problem(
-            "redirectDomains",
-            "names webDomain or one domain twice",
-            _set(settings, "redirectDomains[0]", "DOMAIN"),
-        )
+    for index, domain in enumerate(settings.redirect_domains):
+        if domain in (settings.web_domain, *settings.redirect_domains[:index]):
+            text = f"names {domain} twice, or webDomain once more"
+            yield Problem("redirectDomains", text, _set(settings, f"redirectDomains[{index}]", "DOMAIN"))
     for key, host in (("socketHost", settings.socket_host), ("monitorHost", settings.monitor_host)):
         if host and PLACEHOLDER not in host and not _DOCKER_HOST.fullmatch(host):
             yield Problem(
@@ -566,14 +562,24 @@ def _shapes(settings: Settings) -> Iterator[Problem]:
             )
     if settings.socket_http_port == settings.socket_https_port:
         yield Problem("socketHttpsPort", "equals socketHttpPort", _set(settings, "socketHttpsPort", "PORT"))
+
+
+def _project_settings(settings: Settings) -> Iterator[Problem]:
     for key, value in sorted(settings.vercel_project.items()):
         wanted = PROJECT_SETTINGS.get(key)
-        path = f"vercelProject.{key}"
+        path = paths.join("vercelProject", key)
         if wanted is None:
             yield Problem(path, "is no project setting that a stack file may state", _remove(settings, path))
+        elif wanted is dict and not isinstance(value, dict):  # which no `config set` writes at once
+            yield Problem(path, "must be a map", _remove(settings, path))
         elif not isinstance(value, wanted):
-            kind = {bool: "true or false", str: "a text", dict: "a map"}[wanted]
-            yield Problem(path, f"must be {kind}", _set(settings, path))
+            if wanted is bool:
+                fix = config_set(settings.stack, path, "VALUE", "bool")
+            else:
+                fix = _set(settings, path)
+            yield Problem(path, f"must be {'true or false' if wanted is bool else 'a text'}", fix)
+        elif key == "nodeVersion" and not re.fullmatch(r"\d+\.x", str(value)):
+            yield Problem(path, "must be a version such as 22.x", _set(settings, path, "22.x"))
 
 
 def _delivery(settings: Settings) -> Iterator[Problem]:
@@ -581,13 +587,13 @@ def _delivery(settings: Settings) -> Iterator[Problem]:
     known = environments(settings)
     for environment, variables in sorted(settings.delivery.items()):
         if environment not in known:
-            path = f"delivery.{environment}"
+            path = paths.join("delivery", environment)
             text = f"is no environment of this stack's workflows ({', '.join(known)})"
             yield Problem(path, text, _remove(settings, path))
             continue
         role = known[environment]
         for name, value in sorted(variables.items()):
-            path = f"delivery.{environment}.{name}"
+            path = paths.join("delivery", environment, name)
             if name in names(role, Kind.SECRET):
                 text = "is a secret: set it by hand in the environment (docs/delivery.md), and make a new one"
                 yield Problem(path, text, _remove(settings, path))
@@ -644,8 +650,10 @@ def _releases(settings: Settings) -> Iterator[Problem]:
             yield Problem(
                 key, f"{sha!r} is no full git SHA (40 lower-case hex digits)", _set(settings, key, "SHA")
             )
+    pinned = settings.vercel_target == "production"
     if settings.previous_release and not settings.release:
-        yield Problem("previousRelease", "is set without release", _set(settings, "release", "SHA"))
+        fix = _set(settings, "release", "SHA") if pinned else _remove(settings, "previousRelease")
+        yield Problem("previousRelease", "is set without release", fix)
     if settings.release and settings.release == settings.previous_release:
         yield Problem(
             "previousRelease",
@@ -656,9 +664,9 @@ def _releases(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             "autoAssignCustomDomains",
             "is off and no release is set: pushes to the production branch would stop being published",
-            _set(settings, "release", "SHA"),
+            _set(settings, "release", "SHA") if pinned else _remove(settings, "autoAssignCustomDomains"),
         )
-    if settings.release and settings.vercel_target != "production":
+    if settings.release and not pinned:
         yield Problem(
             "release",
             "pins production only; this environment follows its branch",
@@ -680,8 +688,9 @@ def _socket_releases(settings: Settings) -> Iterator[Problem]:
             text = f"{sha!r} is no full git SHA (40 lower-case hex digits)"
             yield Problem(f"{prefix}Release", text, _set(settings, f"{prefix}Release", "SHA"))
         if bool(sha) != bool(_DIGEST.fullmatch(digest)):
+            key = f"{prefix}Digest"
             text = f"must be sha256: and 64 hex digits with a {prefix}Release, and empty without one"
-            yield Problem(f"{prefix}Digest", text, _set(settings, f"{prefix}Digest", "sha256:DIGEST"))
+            yield Problem(key, text, _set(settings, key, "sha256:DIGEST") if sha else _remove(settings, key))
     if previous[0] and not current[0]:
         fix = _set(settings, "socketRelease", "SHA")
         yield Problem("previousSocketRelease", "is set without socketRelease", fix)
@@ -746,7 +755,7 @@ def _monitor(settings: Settings) -> Iterator[Problem]:
             "monitorCa",
             "is missing: probes and the agent verify certificates, and would refuse those of an `internal` "
             "authority (its own is root.crt below pki/ in the proxy's volume)",
-            _set(settings, "monitorCa", '"$(cat root.crt)"'),
+            _set_from_file(settings, "monitorCa", "root.crt"),
         )
 
 
@@ -830,8 +839,9 @@ def _text(secret: SecretStr | None) -> str:
     return secret.get_secret_value() if secret else ""
 
 
-def _set_from_file(settings: Settings, key: str) -> str:
-    return f"{_set(settings, key).replace(' VALUE', '')} < FILE.pem"
+def _set_from_file(settings: Settings, key: str, file: str = "FILE.pem") -> str:
+    """Through standard input: PEM as an argument begins with dashes, and is taken for an option."""
+    return f"{_set(settings, key).replace(' VALUE', '')} < {file}"
 
 
 # --- GitHub ------------------------------------------------------------------------------------------
@@ -843,14 +853,19 @@ def _reviewers(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             "reviewers",
             f"names {len(settings.reviewers)}; the plan asks for one or two",
-            _remove(settings, "reviewers[2]"),
+            " && ".join(
+                _remove(settings, f"reviewers[{index}]")  # the last first: the others keep their places
+                for index in reversed(range(2, len(settings.reviewers)))
+            ),
         )
     for index, reviewer in enumerate(settings.reviewers):
         if bool(reviewer.user) == bool(reviewer.team):
             yield Problem(
                 f"reviewers[{index}]",
                 "needs either user or team",
-                _set(settings, f"reviewers[{index}].user", "LOGIN"),
+                _remove(settings, f"reviewers[{index}].team")
+                if reviewer.team
+                else _set(settings, f"reviewers[{index}].user", "LOGIN"),
             )
         elif reviewer.id is None and PLACEHOLDER not in reviewer.name:
             yield Problem(f"reviewers[{index}].id", f"is missing for {reviewer.name}", adopt)
@@ -867,6 +882,7 @@ def _reviewers(settings: Settings) -> Iterator[Problem]:
 
 def _capabilities(settings: Settings) -> Iterator[Problem]:
     """Refused here rather than by GitHub in the middle of an update (422, 403) or silently dropped."""
+    place = len(settings.unprotected_repositories)
     for repository in repositories(settings):
         if repository.name in settings.unprotected_repositories:
             continue
@@ -883,12 +899,9 @@ def _capabilities(settings: Settings) -> Iterator[Problem]:
                 f"a private repository on GitHub's {settings.github_plan} plan has no "
                 f"{' and no '.join(lacking)}, which {repository.name} asks for; change the plan or the "
                 "visibility setting where they are wrong, or give the protection up knowingly",
-                _set(
-                    settings,
-                    f"unprotectedRepositories[{len(settings.unprotected_repositories)}]",
-                    repository.name,
-                ),
+                _set(settings, f"unprotectedRepositories[{place}]", repository.name),
             )
+            place += 1  # else the command for the second would overwrite the first
 
 
 def _adoption(settings: Settings) -> Iterator[Problem]:
@@ -920,6 +933,7 @@ _RULES: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _variable_sizes,
     _isolation,
     _shapes,
+    _project_settings,
     _delivery,
     _identities,
     _releases,

@@ -6,20 +6,23 @@ default, so that the checks that need other fields still run.
 """
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import pulumi
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
+from plan import paths, stack_yaml
 from plan.text import read
-from plan.variables import STACK_FILE_KEYS
+from plan.variables import HMAC_KEY, STACK_FILE_KEYS, secret_keys
 
 PROJECT: Final = "paintshare"
 PLACEHOLDER: Final = "REPLACE_ME"
@@ -56,10 +59,21 @@ class Reviewer(_Strict):
         return self.user or self.team or "?"
 
 
+def _day(value: Any) -> Any:
+    """An ISO date as text, also where the engine took an unquoted one for a time and wrote it in its form."""
+    if isinstance(value, date):
+        value = value.isoformat()
+    return _TIME.sub(r"\1", value) if isinstance(value, str) else value
+
+
+_TIME: Final = re.compile(r"^(\d{4}-\d\d-\d\d)[ T]\d\d:\d\d:\d\d\S*( [+-]\d{4} \S+)?$")
+Day = Annotated[str, BeforeValidator(_day)]
+
+
 class Rotation(_Strict):
     """When a secret was last rotated (ISO date) and the HMAC of the value of that day."""
 
-    date: str
+    date: Day
     hmac: str
 
 
@@ -151,7 +165,7 @@ class Settings(_Strict):
     supabase_ref: str = ""
     fingerprint_key: SecretStr = SecretStr("")
     rotation: dict[str, Rotation] = Field(default_factory=dict)
-    adopted_on: str = ""
+    adopted_on: Day = ""
     adopt: dict[str, str] = Field(default_factory=dict)
 
     values: dict[str, SecretStr] = Field(default_factory=dict)  # of the matrix, by stack-file key; never ""
@@ -163,12 +177,13 @@ class Sibling(_Strict):
     """What another stack's file says in the clear; its secrets cannot be read from here.
 
     `stated` holds its plain keys, defaults of Pulumi.yaml included; `hmacs` its rotation records, or None
-    where they cannot be read.
+    where they cannot be read. `fault`: why the file itself cannot be read.
     """
 
     stack: str
     stated: dict[str, Any]
     hmacs: dict[str, str] | None
+    fault: Problem | None = None
 
 
 _INTERNAL: Final = frozenset({"stack", "values", "encrypted", "siblings"})
@@ -247,58 +262,81 @@ def _bare(path: str, name: str, value: Any, wrapped: dict[str, str]) -> Any:
             wrapped[path] = text.fault
         return text.bare
     if isinstance(value, dict):
-        return {key: _bare(f"{path}.{key}", str(key), item, wrapped) for key, item in value.items()}
+        return {
+            key: _bare(paths.join(path, str(key)), str(key), item, wrapped) for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [_bare(f"{path}[{index}]", name, item, wrapped) for index, item in enumerate(value)]
+        return [_bare(paths.join(path, index), name, item, wrapped) for index, item in enumerate(value)]
     return value
 
 
 def read_siblings(root: Path, stack: str) -> tuple[Sibling, ...]:
     """Every other Pulumi.STACK.yaml in `root`, with the defaults of Pulumi.yaml filled in."""
-    paths = [path for path in sorted(root.glob("Pulumi.*.yaml")) if path.name != f"Pulumi.{stack}.yaml"]
-    if not paths:
+    files = [path for path in sorted(root.glob("Pulumi.*.yaml")) if path.name != f"Pulumi.{stack}.yaml"]
+    if not files:
         return ()
-    declared = _read_yaml(root / "Pulumi.yaml").get("config") or {}
+    declared = _declared(root / "Pulumi.yaml")
     defaults = {key: spec["default"] for key, spec in declared.items() if "default" in spec}
-    return tuple(_read_sibling(path, defaults) for path in paths)
+    return tuple(_read_sibling(path, defaults) for path in files)
 
 
 def _read_sibling(path: Path, defaults: Mapping[str, Any]) -> Sibling:
-    content = _read_yaml(path).get("config")
-    config = {
-        str(key).removeprefix(f"{PROJECT}:"): value
-        for key, value in (content.items() if isinstance(content, dict) else ())
-    }
+    fault, config = None, {}
+    try:
+        content = stack_yaml.read(path)["config"]
+        config = {str(key).removeprefix(f"{PROJECT}:"): value for key, value in content.items()}
+    except stack_yaml.UnreadableError as error:
+        fault = Problem(path.name, error.fault.text, error.fault.fix)
     plain = {key: v for key, v in config.items() if not (isinstance(v, dict) and "secure" in v)}
     hmacs: dict[str, str] | None = None
     if isinstance(rotation := plain.get("rotation"), dict):
         hmacs = {str(k): str(r["hmac"]) for k, r in rotation.items() if isinstance(r, dict) and "hmac" in r}
-    stated = {key: _typed(key, v) for key, v in {**defaults, **plain}.items() if key in KNOWN_KEYS}
-    return Sibling(stack=path.name.split(".")[1], stated=stated, hmacs=hmacs)
+    stated = {key: typed(key, v) for key, v in {**defaults, **plain}.items() if key in KNOWN_KEYS}
+    return Sibling(stack=path.name.split(".")[1], stated=stated, hmacs=hmacs, fault=fault)
 
 
-def _typed(key: str, value: Any) -> Any:
-    """A sibling's value as this program would parse it: `pulumi config set` writes "false" for false."""
+def typed(key: str, value: Any, *, bare: bool = True) -> Any:
+    """A value of a stack file as this program would parse it, whichever way it is written there.
+
+    `pulumi config set` writes "false" for false and "7" for 7, into lines as well that nobody asked for. Not
+    `bare`: what came along with a text counts.
+    """
+    value = as_engine_text(value)
     try:
-        return _parse_field(key, value, {}) if key in FIELDS else value
+        return _parse_field(key, value, {} if bare else None) if key in FIELDS else value
     except (ValueError, RecursionError):  # its own preflight reports it
         return value
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML map; an unreadable file counts as empty, the engine itself reports the stack's own."""
+def as_engine_text(value: Any) -> Any:
+    """A top-level value as the engine hands it over and writes it back: scalars as text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(float(value))
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
+def _declared(path: Path) -> dict[str, Any]:
+    """What Pulumi.yaml declares; of one that cannot be read nothing, the engine itself reports it."""
     try:
         content = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  both are safe loaders
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
-    return content if isinstance(content, dict) else {}
+    return content.get("config") or {} if isinstance(content, dict) else {}
 
 
-def _parse_field(key: str, value: Any, wrapped: dict[str, str]) -> Any:
+def _parse_field(key: str, value: Any, wrapped: dict[str, str] | None) -> Any:
     name = FIELDS[key]
     if _is_structured(Settings.model_fields[name].annotation) and isinstance(value, str):
         value = json.loads(value)
-    if key not in _AS_THEY_ARE:
+    if wrapped is not None and key not in _AS_THEY_ARE:
         value = _bare(key, key, value, wrapped)
     return _adapter(name).validate_python(value)
 
@@ -315,21 +353,55 @@ def _is_structured(annotation: Any) -> bool:
 
 
 def _unknown_key(stack: str, key: str) -> Problem:
+    name = key if re.fullmatch(r"[^-:][^:]*", key) else f"{PROJECT}:{key}"  # else an option, or a project's
     return Problem(
         key=key,
         text="is no key of this program (Pulumi.yaml lists them all)",
-        fix=f"pulumi config rm {shlex.quote(key)} --stack {stack}",
+        fix=f"pulumi config rm {shlex.quote(name)} --stack {stack}",
     )
+
+
+def config_set(stack: str, path: str, value: str, kind: Literal["string", "bool", "int"] = "string") -> str:
+    """The command that sets a key, or a part of one.
+
+    A part has its type said, or the engine makes a number of 4711. What stood there in quotes is removed
+    before: the engine keeps the quotes, and `true` within them is a text.
+    """
+    if not _is_nested(path):
+        return f"pulumi config set {shlex.quote(path)} {value} --stack {stack}"
+    first = f"{config_rm(stack, path)} && " if kind == "bool" else ""
+    return f"{first}pulumi config set --path {shlex.quote(path)} {value} --type {kind} --stack {stack}"
+
+
+def config_rm(stack: str, path: str) -> str:
+    """The command that removes a key or a part of one."""
+    return f"pulumi config rm {'--path ' if _is_nested(path) else ''}{shlex.quote(path)} --stack {stack}"
+
+
+def _is_nested(path: str) -> bool:
+    return "." in path or "[" in path
+
+
+# Kinds of errors that no `config set` can mend, because it writes texts, numbers and switches alone.
+_STRUCTURAL: Final = frozenset({"", "extra_forbidden", "dict_type", "list_type", "tuple_type", "model_type"})
 
 
 def _wrong_type(
     stack: str, key: str, location: tuple[int | str, ...], message: str, kind: str = ""
 ) -> Problem:
-    path = key + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    flag = "--path " if location else ""
-    verb, value = ("rm", "") if kind == "extra_forbidden" else ("set", " VALUE")
+    wrong_key = location[-1:] == ("[key]",)
+    path = paths.join(key, *(location[:-1] if wrong_key else location))
+    if key == "rotation" and location:
+        record = str(location[0])
+        known = record in secret_keys() | {HMAC_KEY}
+        fix = f"python -m operations stamp {record} --stack {stack}"
+        fix = fix if known else config_rm(stack, paths.join(key, record))
+    elif kind in _STRUCTURAL or wrong_key:
+        fix = config_rm(stack, path)
+    else:
+        fix = config_set(stack, path, "VALUE", "int" if kind.startswith("int_") else "string")
     return Problem(
         key=key,
         text=f"{'at ' + path + ': ' if location else ''}{message[:1].lower()}{message[1:]}",
-        fix=f"pulumi config {verb} {flag}{shlex.quote(path)}{value} --stack {stack}",
+        fix=fix,
     )

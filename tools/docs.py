@@ -214,9 +214,11 @@ _STACK_FILE: Final = """\
 
 `Pulumi.yaml` declares them; `Pulumi.STACK.yaml` states what differs from the default, each key with the
 prefix `paintshare:`. A secret is set with `python -m operations set KEY --stack STACK`, everything else with
-`pulumi config set KEY VALUE --stack STACK` (`--path` for a part of a list or a map). A key whose default is
-`–` is unset; what a stack lacks is reported before anything is touched, all keys at once. A *placeholder* is
-in no document and must be replaced before a live run.
+`pulumi config set KEY VALUE --stack STACK`. A part of a list or a map takes `--path` and its type, or the
+engine makes a number of a text of digits: `pulumi config set --path 'tags[0]' 2026 --type string`. A name
+with a dot is quoted: `'adopt["www.share-paint.app"]'`. A key whose default is `–` is unset; what a stack
+lacks is reported before anything is touched, all keys at once. A *placeholder* is in no document and must
+be replaced before a live run.
 """
 
 
@@ -355,9 +357,10 @@ print what it reads; *plan* reads the live stack on `main` without anybody's app
 sees, the daily look for drift); *apply* changes it, behind the environment's reviewers.
 
 **Variables** are declared by this program, from the key `delivery` of the stack file, and applied like
-everything else: `pulumi config set --path delivery.ENVIRONMENT.NAME VALUE --stack STACK`. **Secrets** are
-set by hand, once an environment: they open the accounts that the program works with, so it cannot be the
-one to bring them.
+everything else:
+`pulumi config set --path delivery.ENVIRONMENT.NAME VALUE --type string --stack STACK`. **Secrets** are set
+by hand, once an environment: they open the accounts that the program works with, so it cannot be the one to
+bring them.
 
 ```sh
 gh secret set VERCEL_API_TOKEN --env ENVIRONMENT     # asks for the value

@@ -13,7 +13,7 @@ from tests.builders import ROOT, StackFile, production
 
 # Encrypts by reversing, so that no value stands in the file as it is. Anything unexpected is refused.
 FAKE = """#!{python}
-import json, os, sys, yaml
+import json, os, re, sys, yaml
 args = sys.argv[1:]
 with open(os.environ["FAKE_LOG"], "a") as log:
     log.write(json.dumps(args) + "\\n")
@@ -36,8 +36,13 @@ if rest[:3] == ["config", "set", "--secret"]:
     content = yaml.safe_load(open(path))
     text = open(path).read()
     assert key not in content["config"], "the fake sets new keys only"
+    # As the real engine: other scalars are written anew, blank lines go, a first secret brings its salt.
+    text = re.sub(r": (\\d+|true|false)$", r': "\\1"', text.replace("\\n\\n", "\\n"), flags=re.MULTILINE)
+    if "encryptionsalt" not in content:
+        text = "encryptionsalt: v1:made\\n" + text
     secure = json.dumps("v1:" + sys.stdin.read()[::-1])
-    open(path, "w").write(text + "  " + key + ":\\n    secure: " + secure + "\\n")
+    entry = "config:\\n  " + key + ":\\n    secure: " + secure + "\\n"
+    open(path, "w").write(text.replace("config:\\n", entry, 1))
 elif rest == ["config", "--show-secrets", "--json"]:
     if stack == os.environ.get("FAKE_LOCKED"):
         sys.exit("error: incorrect passphrase")

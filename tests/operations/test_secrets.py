@@ -107,9 +107,8 @@ def test_a_stamp_dates_what_was_set_by_hand_and_nothing_else(workspace: Workspac
     assert secrets.stamp(workspace, (), LATER) == ()
 
 
-@pytest.mark.parametrize("date", ["2.3.2026", "2026-03-02 00:00:00 +0000 UTC", "2126-03-02"])
+@pytest.mark.parametrize("date", ["2.3.2026", "2026-03-02 later", "2126-03-02"])
 def test_a_stamp_mends_a_date_that_is_none(workspace: Workspace, date: str) -> None:
-    # The second is what the engine makes of a date that somebody wrote without quotes.
     secrets.set_secret(workspace, "SENTRY_DSN", "one", TODAY)
     mac = records(workspace)["SENTRY_DSN"]["hmac"]
     wrong = {"SENTRY_DSN": {"date": date, "hmac": mac}}

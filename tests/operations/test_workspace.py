@@ -141,6 +141,121 @@ def test_the_files_permissions_stay(workspace: Workspace) -> None:
     assert workspace.stack_file.stat().st_mode & 0o777 == 0o640
 
 
+# --- what the engine and other people write meanwhile ------------------------------------------------
+
+
+def by_hand(workspace: Workspace, old: str, new: str) -> None:
+    text = workspace.stack_file.read_text()
+    assert old in text
+    workspace.stack_file.write_text(text.replace(old, new))
+
+
+@pytest.fixture
+def as_an_editor_writes(workspace: Workspace) -> Workspace:
+    """A stack file with scalars that the engine writes otherwise, and a blank line."""
+    by_hand(
+        workspace, "config:\n",
+        "encryptionsalt: v1:old\nconfig:\n  paintshare:approvals: 2\n\n  paintshare:preview: true\n"
+        "  paintshare:adoptedOn: 2026-11-30\n",
+    )  # fmt: skip
+    by_hand(workspace, '  paintshare:adoptedOn: "2026-01-01"\n', "")
+    return workspace
+
+
+def keep_a_year(config: dict[str, Any]) -> None:
+    config["paintshare:deploymentRetention"] = "1y"
+
+
+def test_a_secret_changes_its_own_lines_alone_whatever_else_the_engine_rewrites(
+    as_an_editor_writes: Workspace,
+) -> None:
+    before = as_an_editor_writes.stack_file.read_text().splitlines()
+    as_an_editor_writes.rewrite(nothing, secrets={"SENTRY_DSN": "x"})
+    after = as_an_editor_writes.stack_file.read_text().splitlines()
+    assert [line for line in after if line not in before] == [
+        "  paintshare:SENTRY_DSN:",
+        '    secure: "v1:x"',
+    ]
+    assert [line for line in before if line not in after] == []
+
+
+def test_the_first_secret_brings_the_salt_it_was_encrypted_with(workspace: Workspace) -> None:
+    workspace.rewrite(nothing, secrets={"SENTRY_DSN": "x"})
+    assert yaml.safe_load(workspace.stack_file.read_text())["encryptionsalt"] == "v1:made"
+
+
+def test_what_a_verb_did_not_touch_may_be_changed_meanwhile(as_an_editor_writes: Workspace) -> None:
+    with as_an_editor_writes.draft(keep_a_year, {"MONITOR_PASSWORD": "x"}) as draft:
+        by_hand(as_an_editor_writes, "approvals: 2", "approvals: 1")
+        draft.land()
+    landed = config(as_an_editor_writes)
+    assert (landed["paintshare:approvals"], landed["paintshare:deploymentRetention"]) == (1, "1y")
+    assert "secure" in landed["paintshare:MONITOR_PASSWORD"]
+
+
+def test_another_form_of_the_same_value_is_no_change_of_either_side(as_an_editor_writes: Workspace) -> None:
+    def write_again(config: dict[str, Any]) -> None:
+        config |= {
+            "paintshare:approvals": "2",
+            "paintshare:preview": True,
+            "paintshare:adoptedOn": "2026-11-30",
+        }
+
+    with as_an_editor_writes.draft(write_again) as draft:
+        assert not draft.changes
+    with as_an_editor_writes.draft(lambda config: config.update({"paintshare:approvals": 1})) as draft:
+        by_hand(as_an_editor_writes, "approvals: 2", 'approvals: "2"')
+        by_hand(as_an_editor_writes, "2026-11-30", "2026-11-30 00:00:00 +0000 UTC")
+        draft.land()
+    assert 'approvals: "1"\n' in as_an_editor_writes.stack_file.read_text()  # as the engine writes it
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [("approvals: 2", "approvals: 1", "approvals"), ("salt: v1:old", "salt: v1:new", "encryptionsalt")],
+)
+def test_the_same_key_or_another_passphrase_meanwhile_refuses_and_writes_nothing(
+    as_an_editor_writes: Workspace, old: str, new: str, named: str
+) -> None:
+    mine = {"paintshare:approvals": 3}
+    with as_an_editor_writes.draft(lambda config: config.update(mine), {"SENTRY_DSN": "x"}) as draft:
+        by_hand(as_an_editor_writes, old, new)
+        theirs = as_an_editor_writes.stack_file.read_text()
+        with pytest.raises(OperationError, match=rf"changed by somebody else meanwhile \({named}\)"):
+            draft.land()
+    assert as_an_editor_writes.stack_file.read_text() == theirs
+
+
+@pytest.mark.parametrize("text", ["", "config:\n", "encryptionsalt: v1:x\n"])
+def test_a_stack_file_without_a_key_can_be_written_to(workspace: Workspace, text: str) -> None:
+    workspace.stack_file.write_text(text)
+    workspace.rewrite(keep_a_year)
+    assert config(workspace) == {"paintshare:deploymentRetention": "1y"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("config:\n  a: s3cret\n  b: 1\n  a: s3cret\n", "line 4: a stands in line 2 already"),
+        ("config:\n  c:\n    - d: s3cret\n      d: 2\n", "line 4: d stands in line 3 already"),
+        ("config:\n  a: [s3cret\n", "line 3: is no YAML"),
+        ("config:\n  a: *s3cret\n", "line 2: is no YAML"),
+        ("config: s3cret\n", "holds no map"),
+        ("config:\n  a: \x00s3cret\n", "is no YAML"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_its_line_and_no_value(
+    workspace: Workspace, text: str, said: str
+) -> None:
+    workspace.stack_file.write_text(text)
+    for read in (lambda: workspace.rewrite(nothing), workspace.stated):
+        with pytest.raises(OperationError) as raised:
+            read()
+        assert said in str(raised.value)
+        assert "Pulumi.staging.yaml" in str(raised.value)
+        assert "s3cret" not in str(raised.value)
+
+
 # --- reading -----------------------------------------------------------------------------------------
 
 

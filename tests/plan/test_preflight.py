@@ -40,8 +40,16 @@ VERBS = typer.main.get_command(operations)
 
 def assert_well_formed(problem: Problem, stack: str) -> None:
     """`pulumi config` on a known key, or an existing verb of `operations` with arguments it takes."""
-    words = shlex.split(problem.fix.removesuffix(" < FILE.pem"))
-    from_file = problem.fix.endswith(" < FILE.pem")
+    commands = [shlex.split(command) for command in problem.fix.split(" && ")]
+    for words in commands:
+        assert_command(problem, words, stack)
+
+
+def assert_command(problem: Problem, words: list[str], stack: str) -> None:
+    from_file = words[-2] == "<"
+    if from_file:
+        assert words[-1].endswith((".pem", ".crt"))
+        words = words[:-2]
     if words[0] == "unset":
         assert words[1:] == [problem.key]
         return
@@ -56,8 +64,9 @@ def assert_well_formed(problem: Problem, stack: str) -> None:
     assert words[:2] == ["pulumi", "config"], problem.fix
     assert words[-2:] == ["--stack", stack]
     verb_word, arguments = words[2], words[3:-2]
-    path = arguments[0] == "--path"
-    key, *value = arguments[1:] if path else arguments
+    path, typed = arguments[0] == "--path", arguments[-2:-1] == ["--type"]
+    key, *value = arguments[path : -2 if typed else None]
+    assert typed == (path and verb_word == "set"), "else the engine guesses the type of a part"
     assert len(value) == (1 if verb_word == "set" and not from_file else 0), problem.fix
     assert verb_word in ("set", "rm")
     top = re.split(r"[.\[]", key)[0]
@@ -349,8 +358,7 @@ OF_STAGING: dict[str, Mistake] = {
         "config set socketDigest sha256:DIGEST",
     ),
     "a socket digest without its release": (
-        config(socketDigest=DIGEST), "socketDigest", "empty without one",
-        "config set socketDigest sha256:DIGEST",
+        config(socketDigest=DIGEST), "socketDigest", "empty without one", "config rm socketDigest",
     ),
     "the socket server's N-1 as no SHA": (
         config(**SOCKET | {"previousSocketRelease": "abc"}), "previousSocketRelease", "no full git SHA",
@@ -515,7 +523,7 @@ OF_STAGING: dict[str, Mistake] = {
     ),
     "probes of certificates nobody knows": (
         monitored(monitorTls="internal"), "monitorCa", "would refuse those",
-        'config set monitorCa "$(cat root.crt)"',
+        "config set monitorCa --stack staging < root.crt",
     ),
     "accounts not compared": (
         config(adoptedOn=""), "adoptedOn", "not compared yet", "operations adopt",
@@ -551,7 +559,7 @@ OF_PRODUCTION: dict[str, Mistake] = {
     ),
     "a redirect twice": (
         config(redirectDomains=["a.example", "a.example"]), "redirectDomains", "twice",
-        "--path 'redirectDomains[0]'",
+        "--path 'redirectDomains[1]'",
     ),
     "auto-assign off without a release": (
         config(release="", previousRelease=""), "autoAssignCustomDomains", "stop being published",
@@ -589,7 +597,7 @@ OF_PRODUCTION: dict[str, Mistake] = {
     ),
     "a reviewer with two names": (
         config(reviewers=[{"user": "a", "team": "b", "id": 1}]), "reviewers[0]", "either user or team",
-        "--path 'reviewers[0].user' LOGIN",
+        "config rm --path 'reviewers[0].team'",
     ),
     "a reviewer without id": (
         config(reviewers=[{"user": "a"}]), "reviewers[0].id", "missing for a", "operations adopt",

@@ -1,5 +1,6 @@
 """Settings: what Pulumi.yaml declares is what the program parses, and every fault is reported."""
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from plan import preflight
 from plan.settings import FIELDS, KNOWN_KEYS, Loaded, Problem, parse, read_siblings
 from plan.variables import STACK_FILE_KEYS, secret_keys
-from tests.builders import DECLARED, DEFAULTS, ROOT, as_text, production, staging
+from tests.builders import DECLARED, DEFAULTS, ROOT, TODAY, as_text, production, staging
 
 ENGINE_TYPES = {"string", "integer", "boolean", "array", "object"}
 CANARY = "canary-" + "5ecret" * 4
@@ -87,7 +89,9 @@ WRONG: dict[str, tuple[str, Any, str]] = {
     "unknown key in a list of maps": ("reviewers", [{"user": "a"}, {"usr": "b"}], "reviewers[1].usr"),
     "wrong type in a list": ("redirectDomains", ["a.example", 7], "redirectDomains[1]"),
     "map in a map of texts": ("adopt", {"web-project": {"id": 1}}, "adopt.web-project"),
-    "missing key in a map of maps": ("rotation", {"KEY": {"date": "x"}}, "rotation.KEY.hmac"),
+    "missing key in a map of maps": ("rotation", {"KEY": {"date": "x"}}, "rotation.KEY"),
+    "a name with dots": ("adopt", {"www.share-paint.app": 7}, 'adopt["www.share-paint.app"]'),
+    "a name with a quote": ("adopt", {'a"[b': 7}, 'adopt["a\\"[b"]'),
     "a number too long to read": ("adopt", "9" * 5000, "adopt"),
     "lists too deep to read": ("adopt", "[" * 100_000, "adopt"),
 }  # fmt: skip
@@ -103,6 +107,11 @@ def test_a_wrong_type_names_the_place_and_leaves_the_default(case: str) -> None:
     assert ("--path" in found.fix) == (place != key)
     assert key in loaded.broken
     assert getattr(loaded.settings, FIELDS[key]) == getattr(parse("s", {}, ()).settings, FIELDS[key])
+
+
+def test_a_broken_record_of_rotation_is_made_anew_by_the_verb_that_knows_its_hmac() -> None:
+    found = problem(parse("staging", {"rotation": '{"SENTRY_DSN": {"date": "x"}}'}, ()), "rotation")
+    assert found.fix == "python -m operations stamp SENTRY_DSN --stack staging"
 
 
 def test_an_unknown_key_inside_a_map_is_removed_not_set() -> None:
@@ -197,20 +206,54 @@ def test_a_sibling_without_records_says_that_its_hmacs_are_unknown(tmp_path: Pat
     assert sibling.hmacs is None
 
 
-@pytest.mark.parametrize(
-    "text", ["", ": : :", "[1]", "config:", "config: 3", "config: {rotation: 3}", "\x00"]
-)
-def test_an_unreadable_sibling_stops_nothing(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "config:", "config: {rotation: 3}"])
+def test_a_sibling_that_states_nothing_stops_nothing(tmp_path: Path, text: str) -> None:
     write_project(tmp_path)
     (tmp_path / "Pulumi.production.yaml").write_text(text)
     [sibling] = read_siblings(tmp_path, "staging")
-    assert sibling.stack == "production"
+    assert (sibling.stack, sibling.fault) == ("production", None)
 
 
-def test_a_sibling_that_is_not_utf_8_stops_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"config:\n  release: s3cret\n  b: 1\n  release: B\n", "line 4: release stands in line 2 already"),
+        (b"a: b: c", "line 1: is no YAML"),
+        (b"[1]", "holds no map"),
+        (b"config: 3", "holds no map"),
+        (b"\0", "no YAML"),
+        (b"config: \xff\xfe", "no UTF-8"),
+    ],
+)
+def test_a_sibling_that_cannot_be_read_is_a_problem_with_its_line(
+    tmp_path: Path, text: bytes, said: str
+) -> None:
+    # Else each rule that compares with it would pass: PyYAML takes the last of two equal keys.
     write_project(tmp_path)
-    (tmp_path / "Pulumi.production.yaml").write_bytes(b"config: \xff\xfe")
-    assert [s.stack for s in read_siblings(tmp_path, "staging")] == ["production"]
+    (tmp_path / "Pulumi.production.yaml").write_bytes(text)
+    loaded = parse("staging", staging().raw(), staging().secrets, read_siblings(tmp_path, "staging"))
+    [found] = [p for p in preflight.check(loaded, TODAY).problems if p.key == "Pulumi.production.yaml"]
+    assert said in found.text
+    assert "s3cret" not in found.text + found.fix
+    assert found.fix.endswith("Pulumi.production.yaml")
+
+
+def test_a_siblings_words_are_read_as_the_engine_reads_them(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    text = "config: {battle: off, monitorHost: ~, supabaseRef: 4711, preview: true, adoptedOn: 2026-11-30}"
+    (tmp_path / "Pulumi.production.yaml").write_text(text)
+    stated = read_siblings(tmp_path, "staging")[0].stated
+    wanted = {
+        "battle": "off", "monitorHost": "", "supabaseRef": "4711", "preview": True, "adoptedOn": "2026-11-30",
+    }  # fmt: skip
+    assert {key: stated[key] for key in wanted} == wanted
+
+
+@pytest.mark.parametrize("text", ["2026-11-30", "2026-11-30 00:00:00 +0000 UTC", "2026-11-30T08:00:00Z"])
+def test_a_date_that_somebody_wrote_without_quotes_is_one_in_the_engines_form(text: str) -> None:
+    rotation = json.dumps({"SENTRY_DSN": {"date": text, "hmac": "0"}})
+    settings = parse("staging", {"adoptedOn": text, "rotation": rotation}, ()).settings
+    assert (settings.adopted_on, settings.rotation["SENTRY_DSN"].date) == ("2026-11-30", "2026-11-30")
 
 
 @pytest.mark.parametrize(
@@ -226,7 +269,10 @@ def test_what_pulumi_config_set_writes_as_text_is_read_by_its_type(
     assert sibling.stated[key] == value
 
 
-def test_a_sibling_that_leads_nowhere_stops_nothing(tmp_path: Path) -> None:
+def test_a_sibling_that_leads_nowhere_is_a_problem(tmp_path: Path) -> None:
     write_project(tmp_path)
     (tmp_path / "Pulumi.gone.yaml").symlink_to("nowhere")
-    assert [s.stack for s in read_siblings(tmp_path, "staging")] == ["gone", "production"]
+    [gone, production_] = read_siblings(tmp_path, "staging")
+    assert (gone.stack, production_.stack) == ("gone", "production")
+    assert gone.fault is not None
+    assert "cannot be read" in gone.fault.text
