@@ -16,9 +16,17 @@ LIMIT: Final = 65_536  # characters of one comment (REST API: "body is too long"
 _ROOM: Final = 60_000  # UTF-8 bytes of the changes in one part: safe however GitHub counts
 _LONGEST: Final = 160  # characters of a value that are shown
 _MOST: Final = 12  # properties of one resource that are shown
-_OPS: Final = ("delete", "replace", "update", "import", "create", "keep")  # what to look at first
+_OPS: Final = ("delete", "forget", "replace", "update", "import", "create", "keep")  # what to look at first
 # First character of a line of GitHub's `diff` blocks: green, grey, orange or red.
-_MARKS: Final = {"create": "+", "import": "+", "update": "!", "replace": "!", "delete": "-", "keep": " "}
+_MARKS: Final = {
+    "create": "+",
+    "import": "+",
+    "update": "!",
+    "replace": "!",
+    "delete": "-",
+    "forget": "!",
+    "keep": " ",
+}
 
 
 def marker(stack: str) -> str:
@@ -103,6 +111,8 @@ def _fenced(texts: Sequence[str], language: str = "diff") -> str:
 def _lines(change: Change) -> Iterable[str]:
     kind = change.type.rsplit(":", 1)[-1]
     yield f"{_MARKS[change.op]} {change.op:8}{_shown(change.name)}  ({_shown(kind)})"
+    if change.op == "forget":
+        yield "      stays where it is; this program alone forgets it"
     for difference in change.differences[:_MOST]:
         old, new = (None if t is None else _shown(t) for t in (difference.old, difference.new))
         path = _shown(difference.path)

@@ -13,8 +13,10 @@ from typing import Any, Final
 from operations import approval, unseen, unseen_hosts
 from operations.accounts import GitHubAccount, Json, VercelAccount
 from operations.engine import Engine, Listener
+from operations.review import UNKNOWNS
 from operations.unseen import Finding, name_of
 from operations.workspace import OperationError, Workspace
+from plan import paths
 from plan.hosts import DockerHost
 
 _QUIET: Final = frozenset({"same", "read", "refresh"})
@@ -189,12 +191,20 @@ def _changes(plan: Json) -> dict[str, _Change]:
 
 
 def _at(properties: Any, path: str) -> Any:
-    """The value at a path without indices; anything deeper is told by its path alone."""
-    for part in path.split("."):
-        if not isinstance(properties, dict):
+    """The value at one of the engine's paths: None where none is stated, `_SECRET` where it cannot be told."""
+    parts = paths.split(path)
+    if parts is None:
+        return _SECRET
+    for part in parts:
+        if properties is None:
             return None
-        properties = properties.get(part)
-    return properties
+        if isinstance(properties, dict) and isinstance(part, str):
+            properties = properties.get(part)
+        elif isinstance(properties, list) and isinstance(part, int):
+            properties = properties[part] if part < len(properties) else None
+        else:  # secret as a whole, or not known yet
+            return _SECRET
+    return _SECRET if isinstance(properties, str) and properties in UNKNOWNS else properties
 
 
 def _finding(resource: Json, change: _Change, state: list[Json], stack: str) -> Finding:
@@ -226,9 +236,10 @@ def _told(change: _Change) -> str:
 
 
 def _differs(path: str, live: Any, declared: Any) -> str:
-    if all(
+    told = all(
         isinstance(value, (str, int, float, type(None))) and value != _SECRET for value in (live, declared)
-    ):
+    )
+    if told and live != declared:  # else the difference lies elsewhere than in what is stated
         return f"{path} is {_short(live)}; applied: {_short(declared)}"
     return f"{path} differs from what was applied"
 

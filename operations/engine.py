@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from pulumi import automation
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
+from operations.review import stays
 from operations.workspace import OperationError, Workspace, runs
 from plan.settings import PROJECT
 
@@ -27,8 +28,6 @@ _OPS: Final = {
     "replace": "replace", "create-replacement": "replace", "delete-replaced": "replace",
     "import-replacement": "replace", "discard": "forget", "discard-replaced": "forget",
 }  # fmt: skip
-# Deleted in the state only: builds stay on Vercel (components.web_app).
-_FORGOTTEN: Final = frozenset({"vercel:index/deployment:Deployment"})
 _COLOR: Final = re.compile(r"<\{%[^%]*%\}>")
 _NOISE: Final = re.compile(r"^(update|preview|refresh) failed$|^\s*$")
 
@@ -221,7 +220,7 @@ class _Events:
         op = _OPS.get(step.op.value)
         if op is None or step.type == "pulumi:pulumi:Stack":
             return
-        if op == "delete" and step.type in _FORGOTTEN:
+        if op == "delete" and stays(step.type, bool(step.old and step.old.retain_on_delete)):
             op = "forget"
         changed = {
             path.partition(".")[0].partition("[")[0] for path in step.detailed_diff or step.diffs or ()

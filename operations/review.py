@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from operations.workspace import OperationError
+from plan import paths
 
 UNKNOWN: Final = "[known after apply]"
 SECRET: Final = "[secret]"  # noqa: S105  the engine's word for one
 # What stands for a value that the engine does not know yet. Source: sdk/go/common/resource/plugin/rpc.go.
-_UNKNOWNS: Final = {
+UNKNOWNS: Final = {
     "04da6b54-80e4-46f7-96ec-b56ff0331ba9", "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
     "3eeb2bf0-c639-47a8-9e75-3b44932eb421", "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
     "030794c1-ac77-496b-92df-f27374a8bd58", "e48ece36-62e2-4504-bad9-02848725956a",
@@ -29,6 +30,8 @@ _UNKNOWNS: Final = {
 }  # fmt: skip
 _REPLACING: Final = {"replace", "create-replacement", "delete-replaced", "import-replacement"}
 _GONE: Final = {"delete", "discard"}
+# Deleted in the state only: builds stay on Vercel (components.web_app).
+FORGOTTEN: Final = frozenset({"vercel:index/deployment:Deployment"})
 _STACK: Final = "pulumi:pulumi:Stack"
 _MISSING: Final = object()
 
@@ -48,6 +51,7 @@ class Step:
     before: Json | None
     inputs: Json | None
     reasons: tuple[str, ...]  # property paths on which the engine decided
+    stays: bool = False  # a removal from the state alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +67,7 @@ class Difference:
 class Change:
     """One resource that the pull request changes."""
 
-    op: str  # create, import, update, replace, delete, keep
+    op: str  # create, import, update, replace, delete, forget (what is there stays), keep
     name: str
     type: str
     differences: tuple[Difference, ...] = ()
@@ -173,7 +177,7 @@ def _change(base: Step | None, head: Step | None) -> Change | None:
         op = "keep" if head.op == "same" else _kind(head.op)
         return Change(op=op, name=name, type=type_)
     if new is None or head is None:
-        return Change(op="delete", name=name, type=type_)
+        return Change(op="forget" if head and head.stays else "delete", name=name, type=type_)
     op = "replace" if head.op in _REPLACING else "update"
     differences = tuple(_differences(old, new))
     if not differences:  # secrets, or something outside the inputs (a provider, a dependency)
@@ -193,7 +197,13 @@ def _step(step: Json) -> Step:
         before=None if before is None else _inputs(before),
         inputs=None if after is None else _inputs(after),
         reasons=tuple(dict.fromkeys(str(reason) for reason in reasons)),
+        stays=op == "discard" or stays(_type(str(step["urn"])), bool((before or {}).get("retainOnDelete"))),
     )
+
+
+def stays(type: str, retained: bool) -> bool:
+    """Whether the removal of such a resource is one from the state alone."""
+    return retained or type in FORGOTTEN
 
 
 def _inputs(state: Json) -> Json:
@@ -215,11 +225,11 @@ def _type(urn: str) -> str:
 def _differences(old: Any, new: Any, path: str = "") -> Iterator[Difference]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({**old, **new}):
-            below = f"{path}.{key}" if path else str(key)
+            below = paths.join(path, str(key))
             yield from _differences(old.get(key, _MISSING), new.get(key, _MISSING), below)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, pair in enumerate(zip(old, new, strict=True)):
-            yield from _differences(*pair, f"{path}[{index}]")
+            yield from _differences(*pair, paths.join(path, index))
     elif old != new:
         yield Difference(path=path, old=_text(old), new=_text(new))
 
@@ -228,8 +238,8 @@ def _text(value: Any) -> str | None:
     if value is _MISSING:
         return None
     if isinstance(value, str):
-        return UNKNOWN if value in _UNKNOWNS else value
+        return UNKNOWN if value in UNKNOWNS else value
     text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    for unknown in _UNKNOWNS:
+    for unknown in UNKNOWNS:
         text = text.replace(json.dumps(unknown), UNKNOWN)
     return text

@@ -98,6 +98,29 @@ def test_a_deletion_and_one_that_the_pull_request_averts_are_shown() -> None:
     assert {(c.op, c.name) for c in reviewed(base, head).changes} == {("delete", "gone"), ("keep", "kept")}
 
 
+@pytest.mark.parametrize(
+    ("removed", "op"),
+    [
+        ({"oldState": {"inputs": {}, "retainOnDelete": True}}, "forget"),
+        ({"oldState": {"inputs": {}, "retainOnDelete": False}}, "delete"),
+        ({"urn": URN.replace("projectDomain:ProjectDomain", "deployment:Deployment") + "gone"}, "forget"),
+    ],
+)
+def test_the_removal_of_what_stays_is_told_as_forgetting_it(removed: Inputs, op: str) -> None:
+    """A volume, a domain's alias and the project are retained; builds are never deleted by the provider."""
+    review = reviewed(plan(), plan({**step("gone", "delete"), **removed}))
+    assert [(c.op, c.name) for c in review.changes] == [(op, "gone")]
+    [body] = bodies(review)
+    assert f"would {op} 1." in body
+    assert ("stays where it is" in body) == (op == "forget")
+
+
+def test_a_property_whose_name_holds_a_dot_is_told_in_the_engines_syntax() -> None:
+    head = plan(step("d", "update", {"env": {"A.B": "2"}}, {"env": {"A.B": "1"}}))
+    [change] = reviewed(plan(), head).changes
+    assert change.differences == (Difference(path='env["A.B"]', old="1", new="2"),)
+
+
 def test_nothing_changed_is_said() -> None:
     assert "changes no resource" in bodies(reviewed(plan(step("d", "same")), plan(step("d", "same"))))[0]
 

@@ -233,6 +233,32 @@ def test_what_is_gone_was_removed_and_an_edit_of_it_does_not_hide_that() -> None
     assert told(found(stack=Stack(STATE, refreshed=[gone], plain=[edit]))) == {"gate-env": "was removed"}
 
 
+@pytest.mark.parametrize(
+    ("path", "live", "declared", "said"),
+    [
+        ("conditions.refName.includes[0]", {"conditions": {"refName": {"includes": ["a"]}}},
+         {"conditions": {"refName": {"includes": ["b"]}}}, "is a; applied: b"),
+        ("labels[1].value", {"labels": [{"value": 1}]}, {"labels": [{"value": 1}, {"value": 2}]},
+         "is not set; applied: 2"),
+        ('env["A.B"]', {"env": {"A.B": "x"}}, {"env": {"A.B": "y"}}, "is x; applied: y"),
+        ('env["A.B"]', {"env": "[secret]"}, {"env": "[secret]"}, "differs from what was applied"),
+        ("computed", {}, {}, "differs from what was applied"),
+        ("rules[0]", {"rules": [{"a": 1}]}, {"rules": []}, "differs from what was applied"),
+        ("id", {"id": "x"}, {"id": "04da6b54-80e4-46f7-96ec-b56ff0331ba9"}, "differs from what was applied"),
+        ("not [a path", {}, {"not [a path": 1}, "differs from what was applied"),
+    ],
+)  # fmt: skip
+def test_a_difference_is_told_at_its_place_or_without_a_value(
+    path: str, live: Json, declared: Json, said: str
+) -> None:
+    step = {
+        "op": "update", "urn": RULESET["urn"], "detailedDiff": {path: {"kind": "update"}},
+        "oldState": {"inputs": live}, "newState": {"inputs": declared},
+    }  # fmt: skip
+    [finding] = found(stack=Stack(STATE, refreshed=[step])).findings
+    assert finding.what == f"{path} {said}"
+
+
 def test_a_secret_value_is_never_printed() -> None:
     stack = Stack(STATE, refreshed=[update(VARIABLE, value=("[secret]", "[secret]"))])
     assert "value differs from what was applied" in told(found(stack=stack))[VARIABLE["id"]]
