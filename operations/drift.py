@@ -191,7 +191,7 @@ def _changes(plan: Json) -> dict[str, _Change]:
 
 
 def _at(properties: Any, path: str) -> Any:
-    """The value at one of the engine's paths: None where none is stated, `_SECRET` where it cannot be told."""
+    """The value at one of the engine's paths: None where none is stated, `_SECRET` for one untold."""
     parts = paths.split(path)
     if parts is None:
         return _SECRET
