@@ -24,6 +24,7 @@ from plan.hosts import OVERRIDING, registry
 from plan.images import fault_of_name, fault_of_reference
 from plan.protection import repositories, rulesets
 from plan.settings import FIELDS, PLACEHOLDER, Loaded, Problem, Settings, Sibling, config_rm, config_set
+from plan.socket import PASSIVE_SINCE, forgets_failures
 from plan.supabase_keys import read_key
 from plan.text import LINES
 from plan.variables import (
@@ -425,6 +426,13 @@ def _notes(settings: Settings) -> Iterator[str]:
         yield (
             "socketTls is off: browsers refuse such a socket server to pages that came over https "
             f"(mixed content); outside a rehearsal: {_set(settings, 'socketTls', 'acme')}"
+        )
+    if settings.socket_release and forgets_failures(settings.proxy_image):
+        newer = Settings.model_fields["proxy_image"].default
+        yield (
+            f"proxyImage is a Caddy before {'.'.join(map(str, PASSIVE_SINCE))}: it goes on asking a task "
+            "that hangs, and players get 504 until Swarm has ended it (35 s): "
+            f"{_set(settings, 'proxyImage', newer)}"
         )
     if settings.monitor_host and settings.monitor_tls == "off":
         yield (

@@ -141,7 +141,7 @@ class Settings(_Strict):
     socket_watch_seconds: Annotated[int, Field(ge=1, le=20)] = 15
     socket_tls: Literal["acme", "internal", "off"] = "acme"
     socket_file_secrets: bool = False
-    proxy_image: str = "caddy:2.10.2-alpine"
+    proxy_image: str = "caddy:2.11.9-alpine"
 
     monitor_host: str = ""
     monitor_host_ca: str = ""

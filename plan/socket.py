@@ -4,6 +4,7 @@ Pure functions from settings to a `SocketPlan`; `components.socket_server` maps 
 number of the rollout stands here. Durations are written as Docker returns them, so that a refresh is quiet.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Final
 
 from plan.hosts import config_name, login_label, secret_name
 from plan.settings import Settings
-from plan.variables import Assignment, Store, assignments
+from plan.variables import Assignment, Store, assignments, socket_url
 
 SOCKET: Final = "socket"  # logical name of the component
 PORT: Final = 3001  # inside the task
@@ -28,6 +29,14 @@ PROXY_CAPABILITIES: Final = ("CAP_NET_BIND_SERVICE",)
 PROXY_MEMORY: Final = 512 * 1024 * 1024  # bytes; 5,000 players' connections take about half
 PROXY_NANO_CPUS: Final = 1_000_000_000
 PROXY_STOP_GRACE: Final = "5s"  # while the old proxy ends nobody gets in: no task of its own to finish
+PASSIVE_SINCE: Final = (2, 11, 2)
+"""The first Caddy that remembers the failure of an upstream that was looked up (caddyserver/caddy#7539)."""
+# Caddy would announce HTTP/3 (`Alt-Svc`) on a UDP port that nobody publishes.
+PUBLISHED_PROTOCOLS: Final = """\
+\tservers {
+\t\tprotocols h1 h2
+\t}
+"""
 
 
 def prefix(stack: str) -> str:
@@ -186,6 +195,24 @@ def _file_secret(settings: Settings, key: str, value: str) -> FileSecret:
     return FileSecret(key=key, value=value, name=name)
 
 
+def https_redirect(domain: str, url: str) -> str:
+    """A site that sends whoever comes over HTTP to `url`, which names the published port.
+
+    Caddy's own redirect knows the port inside the task and leaves it out.
+    """
+    return f"http://{domain} {{\n\tredir {url}{{uri}} 308\n}}\n\n"
+
+
+def forgets_failures(proxy_image: str) -> bool:
+    """Whether the tag of a proxy's image names a Caddy before PASSIVE_SINCE. False where it names none."""
+    _, _, tag = proxy_image.partition("@")[0].rpartition("/")[2].partition(":")
+    named = re.match(r"v?(\d+(?:\.\d+){0,2})(?![\d.])", tag)
+    if named is None:
+        return False
+    version = tuple(int(part) for part in named[1].split("."))
+    return version < PASSIVE_SINCE[: len(version)]  # `2.11` is the newest of them
+
+
 def render_caddyfile(settings: Settings) -> str:
     """The proxy's configuration: TLS, WebSocket and long polling, sticky sessions, private metrics.
 
@@ -193,24 +220,28 @@ def render_caddyfile(settings: Settings) -> str:
     port is taken, and nobody gets in (grace_period).
 
     Upstreams are the service's tasks, looked up every second (`dnsrr`); a task that fails a request is left
-    out for two seconds, and a GET goes to another. What dies may say nothing: its address does not answer a
-    dial, nor its connections a request, so both waits are short (numbers: docs/decisions.md). Only what
-    Engine.io holds on purpose, the polls of a session, may take longer; its clients notice a dead server by
-    themselves. Source: Caddy 2.6 documentation, FACTS "Docker Swarm".
+    out for two seconds, and a GET goes to another. Caddy before PASSIVE_SINCE forgets the failure at once
+    unless other requests are under way at that task, and the cookie names it again. What dies may say
+    nothing: its address does not answer a dial, nor its connections a request, so both waits are short
+    (numbers: docs/decisions.md). Only what Engine.io holds on purpose, the polls of a session, may take
+    longer; its clients notice a dead server by themselves. Source: Caddy's documentation and its
+    modules/caddyhttp/reverseproxy, FACTS "Docker Swarm".
     """
     site, tls, https = {
         "acme": (settings.socket_domain, "", ""),
         "internal": (settings.socket_domain, "\ttls internal\n", ""),
         "off": (f"http://:{PROXY_HTTP_PORT}", "", "\tauto_https off\n"),
     }[settings.socket_tls]
+    redirect = https_redirect(settings.socket_domain, socket_url(settings)) if not https else ""
     return f"""\
 {{
 \tadmin off
 \tgrace_period 1s
 \thttp_port {PROXY_HTTP_PORT}
 \thttps_port {PROXY_HTTPS_PORT}
-{https}}}
+{https}{PUBLISHED_PROTOCOLS}}}
 
+{redirect}\
 (tasks) {{
 	dynamic a {{
 		name tasks.{service_name(settings.stack)}

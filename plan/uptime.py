@@ -27,7 +27,7 @@ from plan.hosts import config_name, login_label, secret_name
 from plan.protection import RECORD_BRANCH
 from plan.settings import Settings
 from plan.socket import PORT as SOCKET_PORT
-from plan.socket import PROXY_CAPABILITIES
+from plan.socket import PROXY_CAPABILITIES, PUBLISHED_PROTOCOLS, https_redirect
 from plan.variables import app_url, socket_url, supabase_url
 
 UPTIME: Final = "uptime"  # logical name of the component
@@ -618,15 +618,16 @@ def caddyfile(settings: Settings, prefix: str) -> str:
         "internal": (settings.monitor_domain, "\ttls internal\n", ""),
         "off": (f"http://:{PROXY_HTTP_PORT}", "", "\tauto_https off\n"),
     }[settings.monitor_tls]
+    redirect = https_redirect(settings.monitor_domain, monitor_url(settings)) if not https else ""
     credentials = base64.b64encode(f"{USER}:{_password(settings)}".encode()).decode()
     return f"""\
 {{
 \tadmin off
 \thttp_port {PROXY_HTTP_PORT}
 \thttps_port {PROXY_HTTPS_PORT}
-{https}}}
+{https}{PUBLISHED_PROTOCOLS}}}
 
-{site} {{
+{redirect}{site} {{
 {tls}\t@known header Authorization "Basic {credentials}"
 \thandle @known {{
 \t\thandle /prometheus/* {{

@@ -5,7 +5,6 @@ official release; a build from the pinned Go modules beside this file. The last 
 cache, one folder a version, shared by all clones. Says nothing about projects or stacks.
 """
 
-import hashlib
 import os
 import re
 import shutil
@@ -22,19 +21,18 @@ from rehearsal.engine.errors import EngineError
 
 __all__ = ["VERSION", "EngineError", "EnginePaths", "ensure"]
 
-_FOLDER: Final = Path(__file__).resolve().parent
-_MODULE: Final = (_FOLDER / "go.mod").read_text()
 _HOST: Final = "pulumi-language-python"
-
-
-def _pinned() -> str:
-    found = re.search(r"^require github\.com/pulumi/pulumi/pkg/v3 v(\S+)$", _MODULE, re.MULTILINE)
-    if found is None:
-        raise EngineError(f"{_FOLDER / 'go.mod'} does not require github.com/pulumi/pulumi/pkg/v3")
-    return found[1]
-
-
-VERSION: Final = _pinned()
+_ENGINE: Final = build.Program(
+    title="Pulumi engine",
+    name="pulumi",
+    folder=Path(__file__).resolve().parent,
+    module="github.com/pulumi/pulumi/pkg/v3",
+    command="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    version_variable="github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
+    minutes=4,
+    instead="Or install Pulumi itself: https://www.pulumi.com/docs/install/",
+)
+VERSION: Final = _ENGINE.version
 
 
 @dataclass(frozen=True)
@@ -59,16 +57,15 @@ def ensure(progress: Progress = say, *, fetch: Callable[..., bool] = download.fe
     found = _on_path(store)
     if found:
         return found
-    digest = hashlib.sha256(_MODULE.encode() + (_FOLDER / "go.sum").read_bytes()).hexdigest()[:12]
     release = store / f"{VERSION}-release"
-    built = store / f"{VERSION}-{digest}"
+    built = store / _ENGINE.build_name
     ready = _ready(release, built)
     if ready is None:
         with locked(store / "lock", progress, "another clone is preparing the Pulumi engine; waiting for it"):
             ready = _ready(release, built)
             if ready is None:
                 if not fetch(VERSION, release, progress):
-                    build.build(VERSION, _FOLDER, built, progress)
+                    build.build(_ENGINE, built, progress)
                 ready = _ready(release, built)
     if ready is None:
         raise EngineError(

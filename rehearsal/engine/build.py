@@ -1,36 +1,67 @@
-"""Builds the engine from the Go modules pinned in go.mod and go.sum, as its own release does.
+"""Builds a program from the Go modules pinned in a folder's go.mod and go.sum, as its own release does.
 
 The result appears in its folder whole or not at all. The Go module cache and build cache are the user's.
 """
 
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from rehearsal.cache import Progress
 from rehearsal.engine.errors import EngineError
 
-_COMMAND: Final = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
-_VERSION: Final = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A program that is built: `folder` holds go.mod and go.sum, which requires its `module`."""
+
+    title: str  # in messages
+    name: str  # of the binary
+    folder: Path
+    module: str
+    command: str  # its main package
+    version_variable: str  # that the linker sets
+    minutes: int  # to build it, on two cores
+    instead: str = ""  # another way to have it
+
+    @property
+    def version(self) -> str:
+        """The one that go.mod requires. Raises EngineError when it requires none."""
+        file = self.folder / "go.mod"
+        found = re.search(rf"^require {re.escape(self.module)} v(\S+)$", file.read_text(), re.MULTILINE)
+        if found is None:
+            raise EngineError(f"{file} does not require {self.module}")
+        return found[1]
+
+    @property
+    def build_name(self) -> str:
+        """A name for the folder of the build: another one where anything that is pinned differs."""
+        pinned = (self.folder / "go.mod").read_bytes() + (self.folder / "go.sum").read_bytes()
+        return f"{self.version}-{hashlib.sha256(pinned).hexdigest()[:12]}"
 
 
-def build(version: str, module: Path, folder: Path, progress: Progress) -> None:
-    """Build `folder`/bin/pulumi from the module. Raises EngineError with the compiler's last words."""
-    go = _go((module / "go.mod").read_text())
-    progress(f"building the Pulumi engine {version} with {go}: once on this machine, 4 minutes on two cores")
+def build(program: Program, folder: Path, progress: Progress) -> None:
+    """Build the program into `folder`/bin. Raises EngineError with the compiler's last words."""
+    go, title = _go(program), program.title
+    progress(
+        f"building the {title} {program.version} with {go}: once on this machine, "
+        f"{program.minutes} minutes on two cores"
+    )
     started = time.monotonic()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=folder.parent) as draft:
-        target = Path(draft) / "bin" / "pulumi"
+        target = Path(draft) / "bin" / program.name
         target.parent.mkdir()
         command = [
-            "go", "build", "-C", str(module), "-mod=readonly", "-buildvcs=false", "-trimpath",
-            "-ldflags", f"-s -w -X {_VERSION}={version}", "-o", str(target), _COMMAND,
+            "go", "build", "-C", str(program.folder), "-mod=readonly", "-buildvcs=false", "-trimpath",
+            "-ldflags", f"-s -w -X {program.version_variable}={program.version}",
+            "-o", str(target), program.command,
         ]  # fmt: skip
         # GOFLAGS of the user could undo -mod and -trimpath; GOWORK would replace the pinned modules.
         env = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
@@ -40,25 +71,24 @@ def build(version: str, module: Path, folder: Path, progress: Progress) -> None:
         said = _follow(process, progress, started)
         if process.returncode:
             raise EngineError(
-                "the Pulumi engine could not be built; the last words of `go build`:\n"
+                f"the {title} could not be built; the last words of `go build`:\n"
                 + "\n".join(f"  {line}" for line in said[-15:])
             )
         target.parent.parent.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)  # a folder without its binary: removed by hand, in part
         Path(draft).rename(folder)
         Path(draft).mkdir()  # for the context manager to remove
-    progress(f"engine built in {time.monotonic() - started:.0f} s")
+    progress(f"{title} built in {time.monotonic() - started:.0f} s")
 
 
-def _go(module: str) -> str:
+def _go(program: Program) -> str:
     """The Go on PATH in words. Raises EngineError when it is missing or cannot read this module file."""
-    directive = re.search(r"^go (\S+)$", module, re.MULTILINE)
+    directive = re.search(r"^go (\S+)$", (program.folder / "go.mod").read_text(), re.MULTILINE)
     wanted = directive[1] if directive else "1.25"
     remedy = (
-        f"Building the Pulumi engine needs Go {wanted} or newer (from 1.21 on, Go fetches the right version "
-        "by itself unless GOTOOLCHAIN=local): https://go.dev/dl, brew install go, or apt-get install golang "
-        "where the distribution's is new enough. Or install Pulumi itself: "
-        "https://www.pulumi.com/docs/install/"
+        f"Building the {program.title} needs Go {wanted} or newer (from 1.21 on, Go fetches the right "
+        "version by itself unless GOTOOLCHAIN=local): https://go.dev/dl, brew install go, or apt-get install "
+        f"golang where the distribution's is new enough. {program.instead}".rstrip()
     )
     try:
         found = subprocess.run(

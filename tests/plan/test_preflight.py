@@ -713,6 +713,14 @@ def test_a_socket_server_that_no_page_over_https_may_reach_is_a_warning() -> Non
     assert file.check(production()).warnings == ()
 
 
+def test_a_proxy_that_forgets_at_once_which_task_hangs_is_a_warning() -> None:
+    file = staging(proxyImage="caddy:2.10.2-alpine")
+    file.config.update(socketRelease="1" * 40, socketDigest="sha256:" + "1" * 64)
+    [warning] = [w for w in file.check(production()).warnings if w.startswith("proxyImage")]
+    assert "before 2.11.2" in warning
+    assert warning.endswith(": pulumi config set proxyImage caddy:2.11.9-alpine --stack staging")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

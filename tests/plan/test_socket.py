@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from plan.hosts import SWARM_NAME
+from plan.settings import Settings
 from plan.socket import (
     DRAIN_SECONDS,
     PROXY_STOP_GRACE,
     STOP_GRACE,
     SocketPlan,
+    forgets_failures,
     socket_plan,
 )
 from plan.uptime import uptime_plan
@@ -108,6 +110,28 @@ def test_the_proxy_hides_the_metrics_and_finds_every_task() -> None:
     assert "@private path /metrics /metrics/*" in text
     assert "respond @private 404" in text
     assert "name tasks.paintshare-staging-socket" in text
+
+
+@pytest.mark.parametrize(
+    ("image", "older"),
+    [
+        ("caddy:2.10.2-alpine", True),
+        ("caddy:2.11.1", True),
+        ("registry.example:5000/team/caddy:2.6.2@sha256:" + "1" * 64, True),
+        ("caddy:2.10", True),
+        ("caddy:v2.9.1", True),
+        ("caddy:2.11.2", False),
+        ("caddy:2.11-alpine", False),
+        ("caddy:2-alpine", False),
+        ("caddy:3.0.0", False),
+        ("caddy:alpine", False),
+        ("caddy:20261130", False),
+        ("registry.example:5000/caddy@sha256:" + "1" * 64, False),
+        (Settings.model_fields["proxy_image"].default, False),
+    ],
+)
+def test_an_older_caddy_is_known_by_its_tag(image: str, older: bool) -> None:
+    assert forgets_failures(image) is older
 
 
 def test_a_task_that_says_nothing_any_more_holds_no_request_but_the_polls_of_a_session() -> None:

@@ -472,6 +472,7 @@ HAZARDS: Final[dict[str, str]] = {
     "rollback-says-nothing": "test_two_bad_releases_in_a_row_do_not_make_the_first_of_them_n_minus_1",
     "release-missing": "test_a_release_that_never_existed_is_refused_before_the_service_is_touched",
     "every-task-replaced": "test_a_release_that_dies_once_healthy_loses_no_probe_and_no_room",
+    "hung-task-asked-again": "test_a_task_that_hangs_makes_one_request_wait_and_is_left_out",
     "proxy-missing": "test_a_proxy_that_cannot_be_pulled_is_refused_while_the_old_one_serves",
     "probe-kills": "test_a_slow_health_check_ends_no_task_within_ten_seconds",
     "pruning-takes-the-way-back": (
