@@ -50,19 +50,19 @@ socket = SocketServer(
     ),
     pulumi.ResourceOptions(providers=on_socket_host),
 )
-rollout_hooks.refuse_taken_back(stack, socket.service_name)
 traffic = TrafficAlerts(
     TRAFFIC, TrafficAlertsArgs(plan=traffic_plan(stack)), pulumi.ResourceOptions(providers=[on_vercel])
 )
-monitored = uptime_plan(stack)
+monitored, watched = uptime_plan(stack), rollout_hooks.of_monitor(stack)
 uptime = UptimeChecks(
-    UPTIME, UptimeChecksArgs(plan=monitored), pulumi.ResourceOptions(providers=on_monitor_host)
+    UPTIME, UptimeChecksArgs(plan=monitored, hooks=watched), pulumi.ResourceOptions(providers=on_monitor_host)
 )
 agent = ScrapeAgent(
     AGENT,
-    ScrapeAgentArgs(plan=monitored, network_id=socket.network_id),
+    ScrapeAgentArgs(plan=monitored, network_id=socket.network_id, hooks=watched),
     pulumi.ResourceOptions(providers=on_socket_host),
 )
+rollout_hooks.refuse_taken_back(stack, [*socket.services, *uptime.services, *agent.services])
 
 for name, value in exports(web).items():
     pulumi.export(name, value)

@@ -14,10 +14,14 @@ from plan.uptime import UptimePlan
 
 @dataclass(frozen=True, kw_only=True)
 class ScrapeAgentArgs:
-    """`plan`: the monitor's, `network_id`: the socket server's; None where there is none."""
+    """`plan`: the monitor's, `network_id`: the socket server's; None where there is none.
+
+    `hooks`: called when its service changes.
+    """
 
     plan: UptimePlan | None
     network_id: pulumi.Input[str] | None
+    hooks: pulumi.ResourceHookBinding | None = None
 
 
 class ScrapeAgent(pulumi.ComponentResource):
@@ -25,10 +29,14 @@ class ScrapeAgent(pulumi.ComponentResource):
 
     service_name: pulumi.Output[str] | None = None
     """Name of the Swarm service; None while there is nothing to scrape, or nobody to write to."""
+    services: tuple[pulumi.Output[str], ...] = ()
+    """The same, as other components have it; empty while there is none."""
 
     def __init__(self, name: str, args: ScrapeAgentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("paintshare:index:ScrapeAgent", name, None, opts)
         if args.plan and args.plan.agent and args.network_id is not None:
-            service = declare(name, args.plan.agent.service, args.plan.stack, args.network_id, self)
+            agent = args.plan.agent.service
+            service = declare(name, agent, args.plan.stack, args.network_id, self, hooks=args.hooks)
             self.service_name = service.name
+            self.services = (service.name,)
         self.register_outputs({"service_name": self.service_name})

@@ -41,6 +41,8 @@ class SocketServer(pulumi.ComponentResource):
 
     service_name: pulumi.Output[str] | None
     """Name of the Swarm service; None while no release is set."""
+    services: tuple[pulumi.Output[str], ...] = ()
+    """Names of all its Swarm services; empty while no release is set."""
     network_id: pulumi.Output[str] | None = None
     """Id of the overlay network that its tasks are on; None while no release is set."""
 
@@ -58,7 +60,8 @@ class SocketServer(pulumi.ComponentResource):
         )
         self.network_id = network.id
         server = self._server(plan, network, args, marks)
-        self._proxy(plan, network, args.proxy_hooks, marks, depends_on=server)
+        proxy = self._proxy(plan, network, args.proxy_hooks, marks, depends_on=server)
+        self.services = (server.name, proxy.name)
         return server
 
     def _server(
@@ -159,7 +162,7 @@ class SocketServer(pulumi.ComponentResource):
         hooks: pulumi.ResourceHookBinding | None,
         marks: dict[str, str],
         depends_on: docker.Service,
-    ) -> None:
+    ) -> docker.Service:
         config = docker.ServiceConfig(
             f"{self._name}-{plan.caddyfile_name}",
             name=plan.caddyfile_name,
@@ -172,7 +175,7 @@ class SocketServer(pulumi.ComponentResource):
             # Issued anew, certificates run into the authority's rate limits.
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
-        docker.Service(
+        return docker.Service(
             f"{self._name}-proxy",
             name=plan.proxy,
             labels=labels({**marks, **plan.proxy_login}),

@@ -35,7 +35,13 @@ def container_labels(of: dict[str, str]) -> list[docker.ServiceTaskSpecContainer
 
 
 def declare(
-    name: str, service: Service, stack: str, network_id: pulumi.Input[str], parent: pulumi.Resource
+    name: str,
+    service: Service,
+    stack: str,
+    network_id: pulumi.Input[str],
+    parent: pulumi.Resource,
+    *,
+    hooks: pulumi.ResourceHookBinding | None,
 ) -> docker.Service:
     """One task of a row of the plan, with its configs, secrets and volume. `name` is the parent's.
 
@@ -118,7 +124,7 @@ def declare(
         rollback_config={"order": "stop-first", "failure_action": "pause", "monitor": "5s"},
         converge_config={"delay": "1s", "timeout": "10m0s"},
         opts=pulumi.ResourceOptions(
-            parent=parent, custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m")
+            parent=parent, custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"), hooks=hooks
         ),
     )
 

@@ -15,9 +15,10 @@ from plan.uptime import UptimePlan
 
 @dataclass(frozen=True, kw_only=True)
 class UptimeChecksArgs:
-    """`plan`: what to declare, or None for nothing yet."""
+    """`plan`: what to declare, or None for nothing yet. `hooks`: called when one of its services changes."""
 
     plan: UptimePlan | None
+    hooks: pulumi.ResourceHookBinding | None = None
 
 
 class UptimeChecks(pulumi.ComponentResource):
@@ -25,6 +26,8 @@ class UptimeChecks(pulumi.ComponentResource):
 
     url: str | None
     """Where people find both pages, URL/prometheus/ and URL/alertmanager/; None while no host is named."""
+    services: tuple[pulumi.Output[str], ...] = ()
+    """Names of its Swarm services; empty while no host is named."""
 
     def __init__(self, name: str, args: UptimeChecksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("paintshare:index:UptimeChecks", name, None, opts)
@@ -37,6 +40,8 @@ class UptimeChecks(pulumi.ComponentResource):
                 attachable=True,
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            for service in args.plan.services:
-                declare(name, service, args.plan.stack, network.id, self)
+            self.services = tuple(
+                declare(name, service, args.plan.stack, network.id, self, hooks=args.hooks).name
+                for service in args.plan.services
+            )
         self.register_outputs({"url": self.url})

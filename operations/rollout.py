@@ -1,19 +1,21 @@
-"""What a rollout of the socket server came to: refused before it begins, awaited, and told when it failed.
+"""What a rollout of a service came to: refused before it begins, awaited, and told when it failed.
 
 Asks the Docker host, because neither the plugin nor the state knows what serves after a failed update
 (docs/decisions.md). When it is asked is the business of `operations.rollout_hooks`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from operations import hosts
 from operations.hosts import Host, Image, Running
 from operations.workspace import OperationError
-from plan.hosts import socket_host
+from plan.hosts import DockerHost, monitor_host, socket_host
 from plan.settings import Settings
 from plan.socket import proxy_name, service_name
+from plan.uptime import AGENT, UPTIME, Service, uptime_plan
 
 _MEND: Final = "Mend it in the stack file and run `pulumi up` again; nothing else is needed."
 _AGAIN: Final = "Mend it in the stack file, or try the same again: pulumi up --refresh"
@@ -41,6 +43,7 @@ class Rollout:
         self._proxy = Wanted(
             proxy_name(settings.stack), Image.parse(settings.proxy_image), f"proxy {settings.proxy_image}"
         )
+        self._monitor = _monitor(settings)
 
     def refuse_unknown(self) -> None:
         """Raise if the release has never run here and the registry does not have it."""
@@ -63,11 +66,23 @@ class Rollout:
                 f"The service was not touched; {serving(running, wanted.image)}. {_MEND}"
             )
 
-    def refuse_taken_back(self) -> str:
-        """Raise where Swarm has taken the release back, which the state may not know.
+    def refuse_taken_back(self, touched: Collection[str]) -> str:
+        """Raise where Swarm has taken something back, which the state may not know: the release, or what the
+        proxy or a service of the monitor was to read. `touched`: services that this run has changed itself.
 
-        Returns what a person should know where only the last change of its settings was, otherwise "".
+        Returns what a person should know where only the last change of the release's settings was, or "".
         """
+        advice, kept = "", [*self._kept(touched)]
+        try:
+            if self._server.service not in touched:
+                advice = self._refuse_release()
+        except OperationError as error:
+            kept.insert(0, str(error))
+        if kept:
+            raise OperationError("\n".join(kept))
+        return advice
+
+    def _refuse_release(self) -> str:
         wanted = self._server
         try:
             with hosts.connected(self._access) as host:
@@ -80,6 +95,19 @@ class Rollout:
         if running.image == wanted.image:
             return f"Swarm took the last change of {wanted.called}'s settings back. {_AGAIN}"
         raise OperationError(failure(wanted, running, reasons, _AGAIN))
+
+    def _kept(self, touched: Collection[str]) -> Iterator[str]:
+        """The sentence for each other service that still has its configuration of before."""
+        on: dict[DockerHost, list[Wanted]] = {}
+        for access, wanted in [(self._access, self._proxy), *self._monitor.values()]:
+            if wanted.service not in touched:
+                on.setdefault(access, []).append(wanted)
+        for access, services in on.items():
+            with suppress(OperationError), hosts.connected(access) as host:  # as above
+                for wanted in services:
+                    running = host.service(wanted.service)
+                    if running and running.update.startswith("rollback"):
+                        yield failure(wanted, running, host.reasons(wanted.service, wanted.image), _AGAIN)
 
     def pull_proxy(self) -> None:
         """Have the proxy's image on its host before the old one ends, and refuse one that cannot be had."""
@@ -99,36 +127,67 @@ class Rollout:
         The plugin returns as soon as every slot has a running task, also before the last slot is updated
         and within the monitor window: what dies there was a success to it.
         """
-        running = self._await(self._server)
+        running = _await(self._access, self._server)
         return f"{self._server.called} serves{running.crowded}" if running.crowded else ""
 
     def await_proxy(self) -> None:
         """The same for the proxy."""
-        self._await(self._proxy)
+        _await(self._access, self._proxy)
+
+    def await_monitor(self, name: str) -> str:
+        """The same for a service of the monitor, by its logical name; returns that of its Swarm service.
+
+        One that refuses its new configuration ends, and Swarm goes back to the one before: nobody is told.
+        """
+        access, wanted = self._monitor[name]
+        _await(access, wanted)
+        return wanted.service
 
     def explain_server(self) -> str:
         """Which release failed, why, and which one serves."""
-        return self._explain(self._server)
+        return _explain(self._access, self._server)
 
     def explain_proxy(self) -> str:
         """The same for the proxy."""
-        return self._explain(self._proxy)
+        return _explain(self._access, self._proxy)
 
-    def _await(self, wanted: Wanted) -> Running:
-        with hosts.connected(self._access) as host:
-            host.await_end(wanted.service)
-            # Judged only now: Swarm may not have begun with the update when it was asked first.
-            running = host.settle(wanted.service)
-            if running is None or running.update not in ("completed", ""):
-                raise OperationError(_failure(host, wanted, running))
-            return running
+    def explain_monitor(self, name: str) -> str:
+        """The same for a service of the monitor, by its logical name."""
+        return _explain(*self._monitor[name])
 
-    def _explain(self, wanted: Wanted) -> str:
-        try:
-            with hosts.connected(self._access) as host:
-                return _failure(host, wanted, host.settle(wanted.service))
-        except OperationError as error:
-            return f"{wanted.called} failed, and what serves cannot be asked: {error}"
+
+def _monitor(settings: Settings) -> dict[str, tuple[DockerHost, Wanted]]:
+    """The services of the monitor and its agent, and where they run, by their logical names."""
+    plan, host = uptime_plan(settings), monitor_host(settings)
+    if plan is None or host is None:
+        return {}
+    found = {f"{UPTIME}-{service.role}": (host, _wanted(service)) for service in plan.services}
+    if plan.agent:
+        agent = plan.agent.service
+        found[f"{AGENT}-{agent.role}"] = (socket_host(settings), _wanted(agent))
+    return found
+
+
+def _wanted(service: Service) -> Wanted:
+    return Wanted(service.name, Image.parse(service.image), f"{service.name} ({service.image})")
+
+
+def _await(access: DockerHost, wanted: Wanted) -> Running:
+    with hosts.connected(access) as host:
+        host.await_end(wanted.service)
+        # Judged only now: Swarm may not have begun with the update when it was asked first.
+        running = host.settle(wanted.service)
+        if running is None or running.update not in ("completed", ""):
+            raise OperationError(_failure(host, wanted, running))
+        return running
+
+
+def _explain(access: DockerHost, wanted: Wanted) -> str:
+    try:
+        with hosts.connected(access) as host:
+            return _failure(host, wanted, host.settle(wanted.service))
+    except OperationError as error:
+        return f"{wanted.called} failed, and what serves cannot be asked: {error}"
 
 
 def _failure(host: Host, wanted: Wanted, running: Running | None) -> str:

@@ -1,30 +1,31 @@
-"""Hooks of the socket server's services: what a plain `pulumi up` knows of a rollout, with any plugin.
+"""Hooks of the services on the Docker hosts: what a plain `pulumi up` knows of a rollout, with any plugin.
 
 The engine calls them while the program runs: before a service is touched, after it was updated, when that
 failed. A preview calls none, needs no Docker, and does not even load what asks it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import pulumi
 
 from plan.settings import Settings
+from plan.socket import proxy_name, service_name
 
 if TYPE_CHECKING:
     from operations.rollout import Rollout
 
 T = TypeVar("T")
 
-_touched: Final[set[str]] = set()  # stacks whose server this run changes: its hooks tell what came of it
+_touched: Final[set[str]] = set()  # services that this run changes: their hooks tell what came of it
 
 
 def of_server(settings: Settings) -> pulumi.ResourceHookBinding | None:
     """For the server's service; None while no release is named. Messages show the names of the hooks."""
 
     async def exists(_: pulumi.ResourceHookArgs) -> None:
-        _touched.add(settings.stack)
+        _touched.add(service_name(settings.stack))
         await _ask(settings, lambda rollout: rollout.refuse_unknown())
 
     async def watched(_: pulumi.ResourceHookArgs) -> None:
@@ -46,35 +47,35 @@ def of_server(settings: Settings) -> pulumi.ResourceHookBinding | None:
     )
 
 
-def refuse_taken_back(settings: Settings, service: pulumi.Output[str] | None) -> None:
-    """Fail an `up` that leaves a service as it is while Swarm has taken its release back.
+def refuse_taken_back(settings: Settings, services: Iterable[pulumi.Output[str] | None]) -> None:
+    """Fail an `up` that leaves a service as it is while Swarm has taken its release or configuration back.
 
-    The engine takes an update whose after-hook failed for done, so the next `up` would be green while N-1
-    serves. `service`: the name of the server's service, known once nothing is left to do to it. Raises
-    RunError, later.
+    The engine takes an update whose after-hook failed for done, so the next `up` would be green while what
+    was before serves. `services`: their names, each known once nothing is left to do to it. Raises RunError,
+    later.
     """
 
-    async def ask(_: str) -> None:
+    async def ask(_: object) -> None:
         from operations.workspace import OperationError  # noqa: PLC0415  slow: no preview needs it
 
-        if settings.stack in _touched:
-            return
         try:
-            advice = await _ask(settings, lambda rollout: rollout.refuse_taken_back())
+            advice = await _ask(settings, lambda rollout: rollout.refuse_taken_back(_touched))
         except OperationError as error:
             raise pulumi.RunError(str(error)) from None
         if advice:
             pulumi.log.warn(advice)
 
-    once_done: Callable[[str], pulumi.Input[None]] = ask
-    if service is not None and not pulumi.runtime.is_dry_run():
-        service.apply(once_done)
+    once_done: Callable[[object], pulumi.Input[None]] = ask
+    known = [service for service in services if service is not None]
+    if known and not pulumi.runtime.is_dry_run():
+        pulumi.Output.all(*known).apply(once_done)
 
 
 def of_proxy(settings: Settings) -> pulumi.ResourceHookBinding | None:
     """For the proxy's service; None while no release is named."""
 
     async def pulled(_: pulumi.ResourceHookArgs) -> None:
+        _touched.add(proxy_name(settings.stack))
         await _ask(settings, lambda rollout: rollout.pull_proxy())
 
     async def watched(_: pulumi.ResourceHookArgs) -> None:
@@ -90,6 +91,24 @@ def of_proxy(settings: Settings) -> pulumi.ResourceHookBinding | None:
         before_update=[pulumi.ResourceHook("the proxy can be pulled", pulled)],
         after_update=[pulumi.ResourceHook("the proxy stays up", watched)],
         on_error=[pulumi.ErrorHook("which proxy serves", failed)],
+    )
+
+
+def of_monitor(settings: Settings) -> pulumi.ResourceHookBinding | None:
+    """For each service of the monitor and its agent; None while no host is named."""
+
+    async def watched(args: pulumi.ResourceHookArgs) -> None:
+        _touched.add(await _ask(settings, lambda rollout: rollout.await_monitor(args.name)))
+
+    async def failed(args: pulumi.ErrorHookArgs) -> bool:
+        pulumi.log.error(await _ask(settings, lambda rollout: rollout.explain_monitor(args.name)))
+        return False
+
+    if not settings.monitor_host:
+        return None
+    return pulumi.ResourceHookBinding(
+        after_update=[pulumi.ResourceHook("the monitor's service takes its configuration", watched)],
+        on_error=[pulumi.ErrorHook("which configuration the monitor has", failed)],
     )
 
 

@@ -226,7 +226,7 @@ class Carriers:
                 troubles.append(Finding(ok=False, what="service", text=f"{name}: {error}"))
                 continue
             times[name] = running.since if running else None
-            if running is None or not running.settled:
+            if running is None or not running.settled or running.update.startswith("rollback"):
                 text = running.text if running else f"{name} does not exist"
                 troubles.append(Finding(ok=False, what="service", text=text))
         return Stores(

@@ -19,6 +19,8 @@ from pydantic import SecretStr
 
 from plan import paths
 from plan.adoption import adoptables
+from plan.channels import CHANNELS as ADDRESSES
+from plan.channels import PAGERDUTY, fault_of_channel, fault_of_path
 from plan.delivery import Kind, environments, names
 from plan.hosts import OVERRIDING, registry
 from plan.images import fault_of_name, fault_of_reference
@@ -710,6 +712,19 @@ def _socket_releases(settings: Settings) -> Iterator[Problem]:
 # --- monitoring --------------------------------------------------------------------------------------
 
 CHANNELS: Final = ("DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL", "PAGERDUTY_KEY")
+_SLACK_CHANNEL: Final = re.compile(r"[CG][A-Z0-9]+")
+
+
+def _addresses(settings: Settings) -> Iterator[Problem]:
+    """Where alerts go: one address that its service refuses, and it refuses all of its configuration."""
+    for key in (*ADDRESSES, "PAGERDUTY_KEY"):
+        value = settings.pagerduty_url if key == "pagerdutyUrl" else _text(settings.values.get(key))
+        if (value or key == "pagerdutyUrl") and (fault := fault_of_channel(key, value)):
+            yield Problem(key, fault, _set(settings, key, PAGERDUTY))
+    channel = settings.vercel_slack_channel
+    if channel and not _SLACK_CHANNEL.fullmatch(channel):
+        text = f"{channel!r} is no id of a channel, which begins with C or G (at the end of its details)"
+        yield Problem("vercelSlackChannel", text, _set(settings, "vercelSlackChannel", "ID"))
 
 
 def _channels(settings: Settings) -> Iterator[Problem]:
@@ -753,8 +768,8 @@ def _monitor(settings: Settings) -> Iterator[Problem]:
             "monitorHttpsPort", "equals monitorHttpPort", _set(settings, "monitorHttpsPort", "PORT")
         )
     for key, path in (("webProbePath", settings.web_probe_path), ("apiProbePath", settings.api_probe_path)):
-        if not path.startswith("/") and (path or key == "webProbePath"):
-            yield Problem(key, f"{path!r} is no path, which starts with /", _set(settings, key, "/PATH"))
+        if (path or key == "webProbePath") and (fault := fault_of_path(path)):
+            yield Problem(key, f"{path!r} {fault}", _set(settings, key, "/PATH"))
     internal = settings.monitor_tls == "internal" or (
         settings.socket_release and settings.socket_tls == "internal"
     )
@@ -765,6 +780,7 @@ def _monitor(settings: Settings) -> Iterator[Problem]:
             "authority (its own is root.crt below pki/ in the proxy's volume)",
             _set_from_file(settings, "monitorCa", "root.crt"),
         )
+    yield from _pem(settings, "monitorCa", settings.monitor_ca, private=False)
 
 
 # --- Docker hosts ------------------------------------------------------------------------------------
@@ -946,6 +962,7 @@ _RULES: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _identities,
     _releases,
     _socket_releases,
+    _addresses,
     _channels,
     _monitor,
     _images,

@@ -18,7 +18,7 @@ from plan.alerts import vercel_rules
 from plan.protection import environment_rules, rulesets
 from plan.settings import PROJECT, Settings
 from plan.variables import Class, Store, assignments
-from tests.builders import ROOT, StackFile, committed, production, staging
+from tests.builders import ROOT, StackFile, committed, monitored, production, staging
 from tests.components.recording import CONNECTION, Declared, Recorded, record
 from tests.plan.test_socket import with_release
 
@@ -313,3 +313,14 @@ def test_the_program_is_a_table_of_contents() -> None:
     loops = [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.comprehension)]
     # The one loop names outputs; what is declared never depends on a loop here.
     assert [ast.unparse(loop).splitlines()[1:] for loop in loops] == [["    pulumi.export(name, value)"]]
+
+
+def test_every_service_on_a_docker_host_is_asked_what_became_of_its_update(tmp_path: Path) -> None:
+    """Swarm goes back to the configuration before without a word, and the engine notes the new one."""
+    file = monitored(staging())
+    file.config["monitorHost"] = "unix:///none.sock"
+    services = run(file, tmp_path, production()).of("Service")
+    assert {each.name for each in services if each.options.get("hooks", {}).get("afterUpdate")} == {
+        "socket-service", "socket-proxy", "agent-agent",
+        *(f"uptime-{role}" for role in ("prometheus", "alertmanager", "blackbox", "proxy")),
+    } == {each.name for each in services}  # fmt: skip

@@ -1,5 +1,6 @@
 """What is said about a rollout: the sentence for every way in which one can end."""
 
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -8,10 +9,13 @@ from typing import Any
 import pytest
 
 from operations import hosts
+from operations.accounts import GitHubAccount, VercelAccount
 from operations.hosts import Host, Image, Running, _running
 from operations.rollout import Rollout, Wanted, failure
+from operations.rotate import Carriers
 from operations.workspace import OperationError
-from tests.builders import staging
+from plan.hosts import socket_host
+from tests.builders import monitored, production, staging
 
 ONE, TWO = (Image("registry.example/socket", digit * 40, f"sha256:{digit * 64}") for digit in "12")
 OTHER = Image("another.example/socket", TWO.tag, TWO.digest)  # the same release by another name
@@ -138,6 +142,68 @@ def test_what_serves_is_told_after_the_rollback_whose_time_is_not_the_patience_f
 ) -> None:
     monkeypatch.setattr(hosts, "_POLL", 0.01)
     assert Told(*said).settle("paintshare-staging-socket", patience=0.005) == settled
+
+
+MONITOR = ("blackbox", "alertmanager", "prometheus", "proxy")
+
+
+def _of_monitor(role: str, update: str) -> Running:
+    image = Image.parse(getattr(monitored(production()).settings(), f"{role}_image"))
+    return Running(
+        service=f"paintshare-production-monitor-{role}", image=image, previous=None, desired=1, healthy=1,
+        serving={image: 1}, update=update, message="", since=datetime(2026, 11, 25, tzinfo=UTC),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("role", MONITOR)
+def test_a_service_of_the_monitor_that_keeps_its_old_configuration_is_no_success(
+    monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    rollout = Rollout(monitored(production()).settings())
+    name = f"paintshare-production-monitor-{role}"
+    monkeypatch.setattr(hosts, "connected", lambda _: nullcontext(Told(_of_monitor(role, "completed"))))
+    assert rollout.await_monitor(f"uptime-{role}") == name
+    back = _of_monitor(role, "rollback_completed")
+    monkeypatch.setattr(hosts, "connected", lambda _: nullcontext(Told(back)))
+    said = f"the new settings of {name} ({back.image}) failed; {back.image.tag} still serves"
+    with pytest.raises(OperationError, match=re.escape(said)):
+        rollout.await_monitor(f"uptime-{role}")
+
+
+class Several(Told):
+    """A host with several services, of which some were rolled back."""
+
+    def __init__(self, *back: str) -> None:
+        super().__init__(None)
+        self._back = back
+
+    def service(self, name: str) -> Running | None:
+        return running(ONE, "rollback_completed" if name in self._back else "completed", one=2)
+
+
+def test_an_up_that_leaves_such_a_service_as_it_is_fails_again_until_its_configuration_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = [f"paintshare-production-{part}" for part in ("proxy", "monitor-alertmanager", "agent")]
+    monkeypatch.setattr(hosts, "connected", lambda _: nullcontext(Several(*kept)))
+    rollout = Rollout(monitored(production()).settings())
+    with pytest.raises(OperationError) as refused:
+        rollout.refuse_taken_back({"paintshare-production-monitor-prometheus"})
+    lines = str(refused.value).splitlines()
+    assert len(lines) == len(kept)
+    assert all("pulumi up --refresh" in line for line in lines)
+    assert [name for name in kept[1:] if any(name in line for line in lines)] == kept[1:]
+    assert rollout.refuse_taken_back(kept) == ""
+
+
+def test_a_rotation_does_not_call_a_service_renewed_that_went_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    back = running(ONE, "rollback_completed", one=2)
+    monkeypatch.setattr(hosts, "connected", lambda _: nullcontext(Told(back)))
+    settings = production().settings()
+    vercel = VercelAccount("token", settings.vercel_team, settings.vercel_project_id)
+    carriers = Carriers(keys=(), vercel=vercel, github=GitHubAccount("token", settings.github_owner))
+    found = carriers.stores(settings, {}, {"s": socket_host(settings)})
+    assert [(each.ok, "rollback completed" in each.text) for each in found.troubles] == [(False, True)]
 
 
 @pytest.fixture

@@ -455,6 +455,39 @@ OF_STAGING: dict[str, Mistake] = {
     "a blank text": (
         config(branch=" "), "branch", "is blank", "config set branch VALUE",
     ),
+    "a webhook without its scheme": (
+        secret("SLACK_WEBHOOK_URL", "hooks.slack.com/services/T1/B1/x"), "SLACK_WEBHOOK_URL", "is no URL",
+        "operations set SLACK_WEBHOOK_URL",
+    ),
+    "a webhook of another product": (
+        secret("DISCORD_WEBHOOK_URL", "https://hooks.slack.com/services/T1/B1/x"), "DISCORD_WEBHOOK_URL",
+        "no address of Discord's", "operations set DISCORD_WEBHOOK_URL",
+    ),
+    "a bare token for a webhook": (
+        secret("WATCHDOG_URL", "2f6e8a4c"), "WATCHDOG_URL", "is no URL", "operations set WATCHDOG_URL",
+    ),
+    "an address for PagerDuty's key": (
+        secret("PAGERDUTY_KEY", "https://events.pagerduty.com"), "PAGERDUTY_KEY", "no integration key",
+        "operations set PAGERDUTY_KEY",
+    ),
+    "PagerDuty without its scheme": (
+        config(pagerdutyUrl="events.eu.pagerduty.com/v2/enqueue"), "pagerdutyUrl", "is no URL",
+        "config set pagerdutyUrl https://events.pagerduty.com/v2/enqueue",
+    ),
+    "PagerDuty at no address": (
+        config(pagerdutyUrl=""), "pagerdutyUrl", "is no URL", "config set pagerdutyUrl https://",
+    ),
+    "Vercel's alerts to the name of a channel": (
+        config(vercelSlackChannel="#ops"), "vercelSlackChannel", "no id of a channel",
+        "config set vercelSlackChannel ID",
+    ),
+    "a probe of a path with a space": (
+        monitored(apiProbePath="/api/health check"), "apiProbePath", "holds no space",
+        "config set apiProbePath /PATH",
+    ),
+    "a certificate of nobody": (
+        monitored(monitorCa="root.crt"), "monitorCa", "no PEM text", "config set monitorCa",
+    ),
     "a plan without rulesets": (
         config(githubPlan="free", infraRepositoryVisibility="private"), "githubPlan",
         "no environments and no rulesets", "share-paint-infra",

@@ -96,9 +96,8 @@ def test_rotating_a_secret_changes_its_carriers_and_the_deployments_only(
 
 
 def test_a_github_secret_is_rotated_in_every_repository_that_has_it(applied_home: RehearsalHome) -> None:
-    applied_home.operations(
-        "set", "SLACK_WEBHOOK_URL", "--stack", "production", stdin="https://hooks.new/1"
-    ).ok()
+    new = "https://hooks.slack.com/services/T1/B1/new"
+    applied_home.operations("set", "SLACK_WEBHOOK_URL", "--stack", "production", stdin=new).ok()
     planned = applied_home.operations_planned("production")
     assert planned == {
         f"gate-{repository}-secret-production-SLACK_WEBHOOK_URL": "update"
@@ -110,7 +109,7 @@ def test_a_github_secret_is_rotated_in_every_repository_that_has_it(applied_home
         for id, document in applied_home.account("github").find("secret", name="SLACK_WEBHOOK_URL")
         if "production" in id
     }
-    assert stored == {"https://hooks.new/1"}
+    assert stored == {new}
 
 
 def test_a_rotation_rebuilds_n_minus_1_too_so_that_a_rollback_brings_no_old_secret_back(

@@ -465,6 +465,9 @@ HAZARDS: Final[dict[str, str]] = {
     "order-of-variables": "test_a_release_that_is_never_healthy_meets_no_player",
     "update-called-completed": "test_a_release_that_dies_once_healthy_loses_no_probe_and_no_room",
     "failed-hook-is-done": "test_a_release_that_dies_once_healthy_loses_no_probe_and_no_room",
+    "configuration-refused": (
+        "test_a_service_that_keeps_its_old_configuration_fails_each_up_until_it_takes_the_new_one"
+    ),
     "file-capability-dropped": ("test_caddys_program_cannot_be_started_without_the_capability_of_its_file"),
     "state-after-rollback": (
         "test_a_service_is_seen_as_it_runs_through_a_good_rollout_and_one_that_is_rolled_back"

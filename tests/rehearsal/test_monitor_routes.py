@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import hypothesis
 import pytest
 import yaml
+from hypothesis import strategies as st
 
 from plan.alerts import RULES, WATCHDOG, Severity
 from plan.settings import Settings
@@ -164,6 +166,61 @@ def test_amtool_takes_what_each_stack_renders(
         config.write_text(yaml.safe_dump(alertmanager_yml(file.settings())))
         done = subprocess.run([amtool, "check-config", config], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+_PARTS = st.lists(
+    st.sampled_from(
+        ["", "https://", "HTTP://", "https:", "//", "u:p@", "hooks.slack.com", "a.example", "[::1]", ":443",
+         ":x", "/", "/services/T1/B1/x", "/api/webhooks/1/x-_", "/v2/enqueue", "/ping/x", "/../x", "%41", "%",
+         "%zz", "?", "?a=b&c=%20", "??/", "#f", " ", "{{ .x }}", "<secret>", "\\", "$X", "*", "한", "\u200b",
+         "\n", "'", '"'],
+    ) | st.text(max_size=2),
+    max_size=5,
+).map("".join)  # fmt: skip
+_SOUND = {
+    "DISCORD_WEBHOOK_URL": "https://discord.com/api/webhooks/1/x",
+    "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T1/B1/x",
+    "PAGERDUTY_KEY": "0" * 32,
+    "WATCHDOG_URL": "https://a.example/ping/x",
+    "pagerdutyUrl": "https://events.pagerduty.com/v2/enqueue",
+}
+
+
+def _told_at(at: dict[str, str]) -> StackFile:
+    file = monitored(production(), pagerdutyUrl=at["pagerdutyUrl"])
+    for key in _SOUND.keys() - {"pagerdutyUrl"}:
+        file.set_secret(key, at[key])
+    return file
+
+
+@st.composite
+def _near(draw: st.DrawFn) -> dict[str, str]:
+    """Where alerts go, each address sound but for some text in it."""
+    found = {}
+    for key, sound in _SOUND.items():
+        text, at = draw(_PARTS), draw(st.integers(0, len(sound)))
+        found[key] = draw(st.sampled_from([sound, text, sound + text, sound[:at] + text + sound[at:]]))
+    return found
+
+
+@hypothesis.settings(max_examples=2, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(st.lists(_near(), min_size=40, max_size=40))
+@hypothesis.example([{**_SOUND, key: value.removeprefix("https://")} for key, value in _SOUND.items()])
+@hypothesis.example(
+    [_SOUND | {"pagerdutyUrl": url} for url in ("https://a.example", "x", "", "ftp://a/v2/enqueue")]
+)
+def test_amtool_takes_every_address_that_preflight_lets_through(
+    amtool: Path, tmp_path_factory: pytest.TempPathFactory, tried: list[dict[str, str]]
+) -> None:
+    folder, files = tmp_path_factory.mktemp("configs"), []
+    for number, one in enumerate(tried):
+        refused = {problem.key for problem in _told_at(one).check(staging()).problems}
+        files.append(folder / f"{number}.yml")
+        let_through = _SOUND | {key: value for key, value in one.items() if key not in refused}
+        files[-1].write_text(yaml.safe_dump(alertmanager_yml(_told_at(let_through).settings())))
+    done = subprocess.run([amtool, "check-config", *files], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("SUCCESS") == len(files)
 
 
 @pytest.mark.parametrize(

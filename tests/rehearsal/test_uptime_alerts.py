@@ -322,17 +322,43 @@ def test_an_edited_row_renews_one_config_updates_one_service_and_keeps_the_histo
     )
 
 
+@pytest.mark.usefixtures("outage")
+def test_a_service_that_keeps_its_old_configuration_fails_each_up_until_it_takes_the_new_one(
+    watched: Watched, tmp_path: Path
+) -> None:
+    """A configuration that Alertmanager refuses, in a copy of the program: Swarm goes back without a word."""
+    rehearsed, name = watched.home, "paintshare-staging-monitor-alertmanager"
+    _copy_program(tmp_path)
+    rendered = tmp_path / "plan" / "uptime.py"
+    rendered.write_text(rendered.read_text().replace('"receiver": "notify"', '"receiver": "nowhere"'))
+    up = ("up", "-s", "staging", "--yes", "--skip-preview")
+    _run_program_of(rehearsed, tmp_path)
+    try:
+        for _ in range(2):  # the first one notes the new configuration as applied
+            failed = rehearsed.pulumi(*up)
+            assert failed.code
+            assert f"the new settings of {name}" in failed.text
+    finally:
+        _restore_program(rehearsed)
+    rehearsed.up("staging")
+    rehearsed.pulumi(*up, "--expect-no-changes").ok()
+
+
 def _edit_row(rehearsed: DockerHome, folder: Path, name: str, old: str, new: str) -> None:
     """Let the home run a copy of the program in which one row of the policy is another."""
-    for part in PROGRAM:
-        source = home.CLONE / part
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
+    _copy_program(folder)
     rows = folder / "plan" / "alerts.py"
     before, found, after = rows.read_text().partition(f'name="{name}"')
     assert found
     assert old in after
     rows.write_text(before + found + after.replace(old, new, 1))
     _run_program_of(rehearsed, folder)
+
+
+def _copy_program(folder: Path) -> None:
+    for part in PROGRAM:
+        source = home.CLONE / part
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
 
 
 def _restore_program(rehearsed: DockerHome) -> None:
