@@ -85,7 +85,11 @@ class _Project(automation.LocalWorkspace):
 
 
 class Engine:
-    """The engine on one stack. Every failure is an OperationError in the engine's own words."""
+    """The engine on one stack. Every failure is an OperationError in the engine's own words.
+
+    Whatever reads what is there runs the program: by itself a refresh asks with the credentials in the state,
+    which after a leak are the revoked ones (docs/hazards.md, `refresh-with-old-key`).
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -108,8 +112,8 @@ class Engine:
         with events.errors("the preview failed", self._workspace.stack):
             self._stack.preview(
                 config_file=str(config_file) if config_file else None,
-                target=list(targets) or None, refresh=refresh or None, color="never",
-                suppress_outputs=True, on_event=events, on_error=events.stderr.append,
+                target=list(targets) or None, refresh=refresh or None, run_program=refresh or None,
+                color="never", suppress_outputs=True, on_event=events, on_error=events.stderr.append,
             )  # fmt: skip
         return Plan(changes=list(events.changes.values()), warnings=events.warnings)
 
@@ -120,12 +124,17 @@ class Engine:
         *,
         refresh: bool = False,
         listener: Listener | None = None,
+        onward: bool = False,
     ) -> Plan:
-        """Apply the stack file. Raises LockedError when another run holds the lock."""
+        """Apply the stack file. Raises LockedError when another run holds the lock.
+
+        `onward`: after a failure go on with what does not need the resource that failed.
+        """
         events = _Events(listener)
         with events.errors("the update failed", self._workspace.stack):
             self._stack.up(
-                message=message, target=list(targets) or None, refresh=refresh or None, color="never",
+                message=message, target=list(targets) or None, refresh=refresh or None,
+                run_program=refresh or None, continue_on_error=onward or None, color="never",
                 suppress_outputs=True, suppress_progress=True, on_event=events,
                 on_error=events.stderr.append,
             )  # fmt: skip
@@ -136,7 +145,8 @@ class Engine:
         events = _Events()
         with events.errors("the refresh failed", self._workspace.stack):
             self._stack.refresh(
-                target=list(targets) or None, clear_pending_creates=clear_pending or None, color="never",
+                target=list(targets) or None, clear_pending_creates=clear_pending or None,
+                run_program=None if clear_pending else True, color="never",
                 suppress_outputs=True, on_event=events, on_error=events.stderr.append,
             )  # fmt: skip
 

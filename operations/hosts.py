@@ -8,7 +8,7 @@ What is changed is said by its verb: an image pulled or removed, an object disca
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ _IMAGE: Final = re.compile(r"(?P<name>[^@]+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<diges
 _UNDER_WAY: Final = ("updating", "rollback_started")
 # A registry that wants credentials, or does not take them, in whatever status the engine passes it on.
 DENIED: Final = re.compile(r"no basic auth credentials|unauthorized|denied", re.IGNORECASE)
+_UNKNOWN: Final = re.compile(r"manifest unknown|name unknown|not found", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,14 @@ class Running:
         return self.image.digest
 
     @property
+    def under_way(self) -> bool:
+        """True while Swarm is at it, forward or back."""
+        return self.update in _UNDER_WAY
+
+    @property
     def settled(self) -> bool:
         """True when Swarm is done with it and every wanted task runs healthy, of this image alone."""
-        return (
-            self.update not in _UNDER_WAY
-            and self.healthy == self.desired > 0
-            and set(self.serving) == {self.image}
-        )
+        return not self.under_way and self.healthy == self.desired > 0 and set(self.serving) == {self.image}
 
     @property
     def text(self) -> str:
@@ -166,6 +168,21 @@ class Host:
             if time.monotonic() >= deadline:
                 raise OperationError(f"{release} did not settle within {patience:.0f} s. {running.text}")
             time.sleep(_POLL)
+
+    def unlike(self, name: str, values: Mapping[str, str], mounted: Iterable[str]) -> tuple[str, ...]:
+        """Variables of a service that have another value than these, and configs and secrets of these names
+        that it does not mount. What else it has is not judged; no value is returned.
+        """
+        with _explained(self.access):
+            found = [s for s in self._engine.services(filters={"name": name}) if s["Spec"]["Name"] == name]
+        if not found:
+            return ()
+        container = found[0]["Spec"]["TaskTemplate"]["ContainerSpec"]
+        there = dict(entry.partition("=")[::2] for entry in container.get("Env") or ())
+        has = {each["ConfigName"] for each in container.get("Configs") or ()}
+        has |= {each["SecretName"] for each in container.get("Secrets") or ()}
+        differs = [key for key, value in values.items() if there.get(key) != value]
+        return (*sorted(differs), *sorted(set(mounted) - has))
 
     def used(self) -> dict[str, str]:
         """Digests of images that something uses, with what: a service, now or before its last update."""
@@ -332,6 +349,23 @@ class Host:
                 refused = status in (400, 401, 403, 404) or DENIED.search(message)
                 return f"{part}: {message}" if refused else ""
         return "" if found == image.digest else f"{tagged} is {found}, not {image.digest}"
+
+    def registered(self, image: Image) -> str:
+        """Digest that the image's registry has for its tag, asked from this host; "" where it has none.
+
+        Raises OperationError where the registry cannot be asked, or does not take the credentials.
+        """
+        reference = f"{image.name}:{image.tag}"
+        try:
+            return str(self._engine.distribution(reference, self._auth(image))["Descriptor"]["digest"])
+        except Exception as error:
+            explained = docker_client.explain(error, self.access.address)
+            if explained is None:
+                raise
+            status, _, message = explained
+            if status == HTTPStatus.NOT_FOUND or _UNKNOWN.search(message):
+                return ""
+            raise OperationError(f"the registry cannot be asked for {reference}: {message}") from None
 
     def pull(self, image: Image) -> None:
         """Have an image on this host, as a service here would pull it; nothing to do where it is."""

@@ -4,7 +4,7 @@ Which release it is comes from what the other stack really serves (`operations.s
 argument. Gathers the facts of the Go/No-Go list; the lines themselves are `plan.promotion`'s.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal, Protocol
@@ -16,9 +16,10 @@ from operations.serving import Web
 from operations.workspace import OperationError
 from plan import promotion
 from plan.preflight import check
-from plan.promotion import P1_LABEL, Line
+from plan.promotion import P1_LABEL, Kept, Line, Point
 from plan.protection import APP_CHECKS
 from plan.settings import PROJECT, Loaded, Settings
+from plan.socket import service_name
 from plan.web import names
 
 Part = Literal["web", "socket"]
@@ -45,9 +46,18 @@ class Release:
     digest: str = ""
 
     def __str__(self) -> str:
-        if not self.socket or self.socket == self.web:
-            return f"{self.web[:7]} (web{' and socket' if self.socket else ''})"
-        return f"{self.web[:7] or '-'} (web), {self.socket[:7]} (socket)"
+        return self.told(PARTS if self.socket else PARTS[:1])
+
+    def of(self, part: Part) -> Point:
+        """One part of it."""
+        return Point(self.web) if part == "web" else Point(self.socket, self.digest)
+
+    def told(self, parts: Iterable[Part]) -> str:
+        """These parts, in words, and no other."""
+        named: dict[str, list[str]] = {}
+        for part in parts:
+            named.setdefault(self.of(part).sha[:7] or "-", []).append(part)
+        return ", ".join(f"{sha} ({' and '.join(each)})" for sha, each in named.items())
 
 
 def current(settings: Settings) -> Release:
@@ -71,33 +81,68 @@ def changed(old: Release, new: Release) -> tuple[Part, ...]:
     return (*web, "socket") if moves else web
 
 
-def promoting(settings: Settings, new: Release, served: str) -> Edit:
-    """The edit that makes `new` current and keeps as N-1 what is current now.
+def keeping(
+    settings: Settings, new: Release, served: str, runs: Point | None = None, *, built: bool = True
+) -> dict[Part, Kept]:
+    """What becomes N-1 of each part that `new` changes.
 
-    `served` is what the domain serves before the first release is named: N-1 of the first promotion.
+    `served`: SHA that the domain serves, "" where there is none; `runs`: what the socket service runs, None
+    where it was not asked; `built`: whether this stack has built the web release that the record names.
+    """
+    old, before = current(settings), previous(settings)
+    serves: dict[Part, Point | None] = {"web": Point(served), "socket": runs}
+    return {
+        part: promotion.kept(
+            old.of(part), before.of(part), new.of(part), serves[part], built=built or part != "web"
+        )
+        for part in changed(old, new)
+    }
+
+
+def promoting(
+    settings: Settings, new: Release, served: str, runs: Point | None = None, *, built: bool = True
+) -> Edit:
+    """The edit that makes `new` current and keeps as N-1 what serves now (arguments as of `keeping`).
+
     What was taken back stays marked, but for a release that is made current on purpose, now or before: as N-1
     it must be one that a rollback goes to.
     """
-    old = current(settings)
-    parts = changed(old, new)
-    chosen = {"web": {old.web, new.web}, "socket": {old.socket, new.socket}}
-    marks = {
+    old, kept = current(settings), keeping(settings, new, served, runs, built=built)
+    marks: dict[str, str] = {
         part: sha
         for part, sha in settings.rolled_back.items()
-        if part not in parts or sha not in chosen[part]
+        if part not in kept or sha not in (old.of(part).sha, new.of(part).sha, kept[part].point.sha)
     }
+    marks |= {part: each.taken_back for part, each in kept.items() if each.taken_back}
 
     def change(config: dict[str, Any]) -> None:
-        if "web" in parts:
-            before = old.web or (served if served != new.web else "")
+        if "web" in kept:
+            before = kept["web"].point.sha
             _set(config, release=new.web, previousRelease=before, autoAssignCustomDomains=False)
-        if "socket" in parts:
+        if "socket" in kept:
+            point = kept["socket"].point
             _set(config, socketRelease=new.socket, socketDigest=new.digest)
-            _set(config, previousSocketRelease=old.socket, previousSocketDigest=old.digest)
-        if parts:
-            _set(config, promotedParts=list(parts), rolledBack=marks)
+            _set(config, previousSocketRelease=point.sha, previousSocketDigest=point.digest)
+        if kept:
+            _set(config, promotedParts=list(kept), rolledBack=dict(sorted(marks.items())))
 
     return change
+
+
+def newest_image(
+    settings: Settings, commits: Sequence[str], registered: Callable[[str], str]
+) -> tuple[str, str]:
+    """SHA and digest of the newest of `commits` (oldest first) that has a socket image; two "" for none.
+
+    `registered`: digest of a commit's image, "" where there is none. One that was taken back is none: what
+    comes after it without an image of its own has the same server.
+    """
+    for sha in reversed(commits):
+        if sha == settings.rolled_back.get("socket"):
+            break
+        if digest := registered(sha):
+            return sha, digest
+    return "", ""
 
 
 def rolling_back(settings: Settings, parts: tuple[Part, ...], *, built: bool = True) -> Edit:
@@ -203,13 +248,17 @@ class Judge:
     vercel: VercelAccount
     github: GitHubAccount
     watch: Watch | None  # the target's own monitor
-    served: str  # what the target's domain serves now
+    served: str  # what the target's domain serves now: SHA, "" for nothing or what is of no commit
+    runs: Point | None = None  # what its socket service runs; None: not asked,
+    trouble: str = ""  # and why
+    built: bool = True  # whether the target has built the web release that its record names
     state: approval.Resources = field(default_factory=dict)  # the target's
 
     def lines(self, proposed: Loaded, today: date, expected: str | None = None) -> Iterator[Line]:
         """The Go/No-Go list, in the plan's order. `proposed`: the target's settings with the edit made."""
         new = self.source.release
         yield from self._origin(new, expected)
+        yield from self._record(new)
         if new.web:
             yield from self._app(new)
         yield from self._health(new)
@@ -323,13 +372,41 @@ class Judge:
         )
         return Line.no_go(what, f"{text}: nobody has judged it", fix)
 
+    def _record(self, new: Release) -> Iterator[Line]:
+        """Where what serves and what the record names differ, and what the promotion makes of it."""
+        target, old = self.target, current(self.target)
+        mend = f"python -m operations up --refresh --stack {target.stack}"
+        look = f"python -m operations doctor --stack {target.stack}"
+        kept = keeping(target, new, self.served, self.runs, built=self.built)
+        asked: dict[Part, Point | None] = {"web": Point(self.served), "socket": self.runs}
+        for part in PARTS:
+            named, serves, what = old.of(part), asked[part], f"{part} of the record"
+            if not named.sha:
+                continue
+            if serves is None:
+                if self.trouble and part in kept:
+                    yield Line.no_go(what, self.trouble, look)
+                continue
+            if serves.same(named):
+                continue
+            place = target.web_domain if part == "web" else service_name(target.stack)
+            if not serves.sha:
+                yield Line.no_go(what, f"{place} serves no release, the record names {named.sha[:7]}", mend)
+                continue
+            told = f"{place} serves {serves.sha[:7]}, not {named.sha[:7]}"
+            if part in kept and kept[part].taken_back:
+                yield Line(ok=None, what=what, evidence=f"{told}, which is marked as taken back")
+            elif part in kept:
+                yield Line(ok=None, what=what, evidence=told)
+            else:
+                yield Line.no_go(what, told, f"{mend}, or keep it: {_rollback(target, part)}")
+
     def _way_back(self, new: Release) -> Line:
-        parts, what = changed(current(self.target), new), "way back"
-        before: dict[Part, str] = {"web": self.served, "socket": self.target.socket_release}
-        kept = [f"{before[part][:7]} ({part})" for part in parts if before[part]]
-        if kept or not parts:
-            return Line.go(what, f"{' and '.join(kept) or 'what is served'} becomes N-1")
-        return Line.unchecked(what, "nothing is served yet")
+        kept, what = keeping(self.target, new, self.served, self.runs, built=self.built), "way back"
+        named = [f"{each.point.sha[:7]} ({part})" for part, each in kept.items() if each.way_back]
+        if named or not kept:
+            return Line.go(what, f"{' and '.join(named) or 'what is served'} becomes N-1")
+        return Line.unchecked(what, "there is nothing to go back to")
 
 
 def go(lines: list[Line]) -> bool:
@@ -345,14 +422,22 @@ def restorable(
 ) -> list[str]:
     """What keeps N-1 from being restored, with the command that goes on; empty when nothing does."""
     new, reasons = previous(settings), dict[Part, str]()
+    onward = f"python -m operations promote --stack {settings.stack}"
     if "web" in parts:
         known = state.get(names("release", new.web))
         live = vercel.deployment(str(known["id"])) if known else None
         if known is None:
             again = f"python -m operations up --stack {settings.stack}"
-            reasons["web"] = f"{new.web[:7]} was never built by this stack: {again}"
+            reasons["web"] = (
+                f"{new.web[:7]} was never built by this stack: {again}. If that fails, promote a mended "
+                f"release: {onward}"
+            )
         elif live is None or not Web.of(live).ready:
-            reasons["web"] = f"the deployment of {new.web[:7]} is gone from Vercel; promote another release"
+            reasons["web"] = (
+                f"the deployment of {new.web[:7]} is gone from Vercel. To build it again: "
+                f"python -m operations up --refresh --stack {settings.stack}; or promote another release: "
+                f"{onward}"
+            )
     if "socket" in parts:
         try:
             if words := refusal(settings, f"{settings.socket_image}:{new.socket}@{new.digest}"):
@@ -362,6 +447,30 @@ def restorable(
     left = [part for part in parts if part not in reasons] if reasons else []
     alone = [f"{p} alone: python -m operations rollback --part {p} --stack {settings.stack}" for p in left]
     return [*(f"{part}: {reason}" for part, reason in reasons.items()), *alone]
+
+
+def ways_on(settings: Settings, failure: str) -> list[str]:
+    """What gets on after builds that failed, each with its command; empty where `failure` names none.
+
+    `up` alone would meet the same build again.
+    """
+    stack, new, old = settings.stack, settings.release, settings.previous_release
+    found = []
+    if new and f"{names('release', new)}:" in failure:
+        back = f"back to {old[:7]}: {_rollback(settings, 'web')}; or " if old else ""
+        found.append(
+            f"{new[:7]} was not built: {back}a mended release: python -m operations promote --stack {stack}"
+        )
+    if old and f"{names('release', old)}:" in failure:
+        found.append(
+            f"N-1 ({old[:7]}) was not built. To go on without it: pulumi config rm previousRelease --stack "
+            f"{stack}, then python -m operations up --stack {stack}"
+        )
+    return found
+
+
+def _rollback(settings: Settings, part: Part) -> str:
+    return f"python -m operations rollback --part {part} --stack {settings.stack}"
 
 
 def source_of(target: Settings) -> str:

@@ -20,6 +20,7 @@ from operations.workspace import OperationError
 from plan.gate import gate_plan
 from plan.hosts import DockerHost, monitor_host, socket_host
 from plan.preflight import iso_date
+from plan.promotion import Point
 from plan.settings import PROJECT, Settings
 from plan.socket import service_name, socket_plan
 from plan.uptime import uptime_plan
@@ -322,6 +323,30 @@ def _written(what: str, name: str, again: bool) -> Finding:
     return Finding(ok=again, what=what, text=f"{name} {'has it' if again else 'was not written again'}")
 
 
+def unsettled(
+    settings: Settings, keys: Iterable[str], served: serving.Web | None, runs: Point | None, place: str
+) -> list[str]:
+    """Why a rotation must not begin, with the commands that settle it; empty where it may.
+
+    What carries a key is written again, and that would bring a release back which was taken back: the domain
+    moves to a new build of what the record names, the service to its image. `runs`: None where the service
+    (`place`) does not carry any of the keys, or was not asked.
+    """
+    found = []
+    if settings.release and any(Store.VERCEL in row_of(key).stores for key in keys):
+        web = serving.judge_web(settings, served)
+        if not web.ok:
+            found.append(web.text)
+    named = Point(settings.socket_release, settings.socket_digest)
+    if runs is not None and runs.sha and not runs.same(named):
+        found.append(
+            f"{place} runs {runs.sha[:7]}, not the release {named.sha[:7]}. To keep what runs, and mark the "
+            f"other: python -m operations rollback --part socket --stack {settings.stack}. To roll it out "
+            f"again: python -m operations up --refresh --stack {settings.stack}"
+        )
+    return found
+
+
 def verify_builds(
     settings: Settings, keys: Iterable[str], after: Stores, state: State, vercel: VercelAccount
 ) -> Iterator[Finding]:
@@ -345,6 +370,23 @@ def verify_builds(
     fresh = built is not None and int(built["createdAt"]) >= written
     text = "is built with it" if fresh else "still has the old value"
     yield Finding(ok=fresh, what="web", text=f"N-1 ({settings.previous_release[:7]}) {text}")
+
+
+def landed(settings: Settings, rotation: Rotation | None) -> bool:
+    """Whether a stack file holds what a rotation writes (None: it did before)."""
+    if rotation is None:
+        return True
+    held = {key: value.get_secret_value() for key, value in settings.values.items()}
+    return rotation.secrets.items() <= held.items() and held.keys().isdisjoint(rotation.dropped)
+
+
+def not_yet(settings: Settings, keys: Iterable[str]) -> str:
+    """What to say of a rotation that did not reach every store and every build."""
+    return (
+        f"Not everything has the new value yet: do NOT revoke the old value of {', '.join(keys)}. Where "
+        f"nothing else is said, go on with: python -m operations up --stack {settings.stack}. Then the same "
+        "rotation once more, with the same value, sees whether everything has it"
+    )
 
 
 def _newest(keys: Iterable[str], environment: str, after: Stores) -> int | None:

@@ -2,6 +2,11 @@
 
 Asks from outside, as a user would: each page over HTTP, and the socket server by both transports of
 Socket.IO (Engine.IO protocol 4). Needs no token and changes nothing.
+
+Vercel may answer in the app's place: its firewall with a challenge that no script can pass, its deployment
+protection with a login. That says nothing about the release, so it is neither good nor bad (`ok` None). With
+`VERCEL_PROTECTION_BYPASS` (the project's *Protection Bypass for Automation*) the pages answer. Sources:
+vercel.com/docs/vercel-firewall, /docs/deployment-protection.
 """
 
 import contextlib
@@ -24,6 +29,51 @@ from plan.variables import app_url, socket_url
 _TIMEOUT: Final = 20  # seconds for one answer: a cold start counts as an answer
 _REDIRECTS: Final = 5
 _HANDSHAKE: Final = "/socket.io/?EIO=4&transport="
+BYPASS: Final = "VERCEL_PROTECTION_BYPASS"
+_BYPASS_HEADER: Final = "x-vercel-protection-bypass"
+_MITIGATED: Final = "x-vercel-mitigated"
+_REDIRECT: Final = (301, 302, 303, 307, 308)
+
+
+class UnheardError(Exception):
+    """Something else than the app has answered; the message says what, and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One answer. `headers` by lower-case name."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def onward(self) -> str:
+        """Where it sends a visitor, "" where it does not."""
+        return self.headers.get("location", "") if self.status in _REDIRECT else ""
+
+    def judge(self, url: str, stack: str) -> None:
+        """Raise UnheardError where Vercel answered in the app's place, ValueError where the firewall denied.
+
+        A denial (`deny`) is meant for whoever asks, and a page that says so is not up.
+        """
+        mitigated = self.headers.get(_MITIGATED, "").lower()
+        if mitigated == "challenge" and self.status in (200, 403, 429):
+            raise UnheardError(
+                f"Vercel's firewall answered with a challenge ({self.status}), which only a browser passes: "
+                "let this address through in the project's firewall (attack mode, bot protection, rules)"
+            )
+        if mitigated and self.status == 200:
+            raise ValueError(f"answered 200 by Vercel's firewall ({mitigated}), not by the app")
+        host = urlsplit(urljoin(url, self.onward)).hostname or ""
+        login = bool(self.onward) and (host == "vercel.com" or host.endswith(".vercel.com"))
+        if login or self.status == 401:
+            what = "sent to Vercel's login" if login else "answered 401"
+            raise UnheardError(
+                f"{what} by the deployment protection: make a bypass secret in the project (Deployment "
+                "Protection, Protection Bypass for Automation), then: "
+                f"python -m operations set {BYPASS} --stack {stack}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +107,8 @@ class Network:
             plain.close()
             raise
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None) -> tuple[int, str, str]:
-        """Status, body and Location of one answer. Raises OSError or HTTPException."""
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """One answer. Raises OSError or HTTPException."""
         parts = urlsplit(url)
         connection = http.client.HTTPConnection(parts.netloc)
         with contextlib.closing(connection):
@@ -68,14 +118,20 @@ class Network:
             connection.request("GET", target or "/", headers=agent)
             answer = connection.getresponse()
             body = answer.read(1 << 20).decode(errors="replace")
-            return answer.status, body, answer.getheader("Location") or ""
+            named = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(status=answer.status, body=body, headers=named)
 
 
 def smoke(settings: Settings, network: Network | None = None) -> Iterator[Finding]:
-    """Ask everything, one finding each. Never raises for what the other side does."""
+    """Ask everything, one finding each. Never raises for what the other side does.
+
+    The secret that passes Vercel's protection is sent to the web domain and nowhere else.
+    """
     network = network or Network()
     for path in settings.smoke_paths:
-        yield _page(network, app_url(settings), path)
+        with _told(path) as told:
+            told.text = _follow(network, settings, path)
+        yield told.finding
     if not settings.socket_release:
         yield Finding(what="socket", ok=None, text="no socket server is declared yet")
         return
@@ -101,6 +157,9 @@ class _Told:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         self._finding = Finding(what=self._what, ok=True, text=self.text)
+        if isinstance(error, UnheardError):
+            self._finding = Finding(what=self._what, ok=None, text=str(error))
+            return True
         expected = (OSError, http.client.HTTPException, websocket.WebSocketException, ValueError)
         if isinstance(error, expected):
             text = str(error) or type(error).__name__
@@ -113,26 +172,26 @@ def _told(what: str) -> _Told:
     return _Told(what)
 
 
-def _page(network: Network, base: str, path: str) -> Finding:
-    with _told(path) as told:
-        told.text = _follow(network, base, path)
-    return told.finding
-
-
-def _follow(network: Network, base: str, path: str) -> str:
+def _follow(network: Network, settings: Settings, path: str) -> str:
     """Ask for a page and go where it sends a visitor, as long as that is this site."""
+    base, bypass = app_url(settings), settings.values.get(BYPASS)
+    headers = {_BYPASS_HEADER: bypass.get_secret_value().strip()} if bypass else {}
     url = urljoin(base, path)
     for _ in range(_REDIRECTS + 1):
-        status, body, location = network.get(url)
-        if status in (301, 302, 303, 307, 308) and location:
-            onward = urljoin(url, location)
-            if urlsplit(onward).netloc != urlsplit(base).netloc:
-                raise ValueError(f"sends visitors to {urlsplit(onward).netloc}")
+        answer = network.get(url, headers)
+        answer.judge(url, settings.stack)
+        if answer.onward:
+            onward = urljoin(url, answer.onward)
+            there, here = urlsplit(onward), urlsplit(base)
+            if (there.scheme, there.netloc) != (here.scheme, here.netloc):
+                raise ValueError(
+                    f"sends visitors to {there.netloc if there.netloc != here.netloc else onward}"
+                )
             url = onward
             continue
-        if status != 200:
-            raise ValueError(f"answered {status}")
-        if not body.strip():
+        if answer.status != 200:
+            raise ValueError(f"answered {answer.status}")
+        if not answer.body.strip():
             raise ValueError("answered 200 with nothing in it")
         at = urlsplit(url).path
         return "200" if at == path else f"200, at {at}"
@@ -141,10 +200,10 @@ def _follow(network: Network, base: str, path: str) -> str:
 
 def _polling(network: Network, base: str, origin: str) -> str:
     """The handshake by HTTP long polling: an open packet (0) with a session."""
-    status, body, _ = network.get(f"{base}{_HANDSHAKE}polling", {"Origin": origin})
-    if status != 200:
-        raise ValueError(f"answered {status} to the handshake")
-    _session(body)
+    answer = network.get(f"{base}{_HANDSHAKE}polling", {"Origin": origin})
+    if answer.status != 200:
+        raise ValueError(f"answered {answer.status} to the handshake")
+    _session(answer.body)
     return "session opened"
 
 

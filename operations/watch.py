@@ -2,7 +2,8 @@
 
 One failed probe proves nothing; the same one failing several times in a row, or an open P1 alert, does. A
 monitor that does not answer is said, and judged by the probes alone: a release is not undone because another
-host is down.
+host is down. A page in whose place somebody else answers (`ok` None: a firewall, a login) is neither good nor
+bad: where that is so at the end, nobody has judged the release, and that is no reason to undo it either.
 """
 
 import time
@@ -25,6 +26,8 @@ class Verdict:
     rounds: int
     unheard: int
     """Rounds in which the monitor did not answer."""
+    unjudged: tuple[str, ...] = ()
+    """Probes that were not heard in the last rounds, whatever they said before."""
 
 
 def watch(
@@ -38,14 +41,19 @@ def watch(
     """Watch for `minutes`, at least one round. `pages` lists the open P1 alerts, as one line each."""
     end = time.monotonic() + 60 * minutes
     failing: dict[str, int] = {}
+    silent: dict[str, int] = {}  # rounds in a row in which a probe was not heard
     rounds = unheard = 0
     while True:
         rounds += 1
         found = list(probe())
-        failing = {f.what: failing.get(f.what, 0) + 1 for f in found if f.ok is False}
+        # What was not heard adds to no failure and takes none back.
+        failing = {f.what: failing.get(f.what, 0) + (f.ok is False) for f in found if not f.ok}
+        silent = {f.what: silent.get(f.what, 0) + 1 for f in found if f.ok is None and _is_page(f)}
         for finding in found:
             if finding.ok is False:
                 say(f"{finding.what}: {finding.text} ({failing[finding.what]} of {PATIENCE})")
+            elif silent.get(finding.what) == 1:
+                say(f"{finding.what}: not judged, {finding.text}")
         lost = sorted(what for what, times in failing.items() if times >= PATIENCE)
         if lost:
             trouble = f"{', '.join(lost)}: failed {PATIENCE} times in a row"
@@ -60,5 +68,11 @@ def watch(
             return Verdict(trouble="; ".join(paged), rounds=rounds, unheard=unheard)
         left = end - time.monotonic()
         if left <= 0:
-            return Verdict(trouble=None, rounds=rounds, unheard=unheard)
+            unjudged = sorted(what for what, times in silent.items() if times >= min(PATIENCE, rounds))
+            return Verdict(trouble=None, rounds=rounds, unheard=unheard, unjudged=tuple(unjudged))
         time.sleep(min(pause, left))
+
+
+def _is_page(finding: Finding) -> bool:
+    """Pages are named by their path. A socket server that is not declared is not heard either."""
+    return finding.what.startswith("/")

@@ -17,9 +17,57 @@ FILES_READ: Final = 300  # GitHub's comparison names no more files than these
 P1_LABEL: Final = "P1"
 
 
+@dataclass(frozen=True)
+class Point:
+    """One part of a release: git SHA, and of an image its digest; "" where nobody knows it."""
+
+    sha: str = ""
+    digest: str = ""
+
+    def same(self, other: "Point") -> bool:
+        """Whether both are one release. A digest that nobody knows fits every one."""
+        digests = {self.digest, other.digest} - {""}
+        return bool(self.sha) and self.sha == other.sha and len(digests) < 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What a promotion keeps as N-1, and which release it marks as taken back ("" for none)."""
+
+    point: Point
+    taken_back: str = ""
+
+    @property
+    def way_back(self) -> bool:
+        """Whether a rollback goes to it: to what was taken back it does not."""
+        return bool(self.point.sha) and self.point.sha != self.taken_back
+
+
+def kept(old: Point, before: Point, new: Point, serves: Point | None, *, built: bool = True) -> Kept:
+    """What stays as N-1 of one part when `new` is promoted: what serves, whatever the record says.
+
+    `old`, `before`: what the record names as current and as N-1. `serves`: None where it was not asked; with
+    an empty SHA where nothing serves, or something that is of no commit. `built`: whether `old` ever was, at
+    least by this stack. What the record names and does not serve was taken back, by a person or by Swarm.
+    """
+    if not old.sha:
+        return Kept(point=Point() if serves is None or serves.same(new) else serves)
+    if serves is None or serves.same(old):
+        return Kept(point=old)
+    if not serves.sha:
+        return Kept(point=old if built else before)
+    if serves.same(new):
+        if serves.same(before):
+            return Kept(point=old if built else Point(), taken_back=old.sha)
+        return Kept(point=old if built else before)
+    point = before if serves.same(before) else serves
+    return Kept(point=point, taken_back=old.sha if old.sha != point.sha else "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line of the list. `ok` None: not checked, and `evidence` says why; it does not refuse."""
+    """One line of the list. `ok` None: for a person to read, mostly because it was not checked; `evidence`
+    says why. It does not refuse."""
 
     ok: bool | None
     what: str

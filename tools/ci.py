@@ -24,6 +24,7 @@ import yaml
 
 from operations.cli.console import github_of
 from operations.cli.drift import DRIFTED
+from operations.cli.health import UNJUDGED
 from operations.comment import fenced
 from operations.issues import Issues
 from operations.workspace import OperationError
@@ -279,6 +280,8 @@ def run(step: Step, env: Mapping[str, str]) -> int:
     if step.records:
         # A verb that failed half-way has recorded: only one that refused, or took its record back, has not.
         _output(env, "recorded", code == 0 or record.read_text() != before)
+    if step.command[0] == "watch":  # what nobody could judge is red, and not rolled back
+        _output(env, "unjudged", code == UNJUDGED)
     if step.summary:
         _summarize(env, step.summary, said)
     if step.issue:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import typer
 from rich.markup import escape
 
-from operations import record
+from operations import promote, record
 from operations.cli import upstream
 from operations.cli.console import out
 from operations.engine import Change, Engine, LockedError, Plan
@@ -50,11 +50,14 @@ def carry_out(
     refresh: bool = False,
     question: str = "Apply this?",
     look: bool = False,
+    judge: Callable[[Plan], None] = lambda _: None,
     first: Callable[[], None] = lambda: None,
+    onward: bool = False,
 ) -> bool:
     """Preview the edit, ask, record it, apply it. False when there was nothing to do, or only to `look`.
 
-    `first` is done between record and update, where the order of the engine would be wrong.
+    `judge` raises where the plan must not be carried out. `first` is done between record and update, where
+    the order of the engine would be wrong. `onward`: what does not need a resource that failed is done too.
 
     Raises LockedError when another run holds the lock, OperationError when the record fails: the stack file
     is as it was. OperationError for everything else that failed, with the edit in place for the next attempt;
@@ -66,6 +69,7 @@ def carry_out(
         with out.status("previewing…"):
             plan = engine.preview(draft.path, targets, refresh=refresh)
         show(plan)
+        judge(plan)
         if look:
             return False
         if not plan.changes and not draft.changes:
@@ -88,14 +92,14 @@ def carry_out(
     try:
         first()
         with Progress() as progress:
-            engine.up(edit.subject, targets, refresh=refresh, listener=progress)
+            engine.up(edit.subject, targets, refresh=refresh, listener=progress, onward=onward)
     except LockedError as error:
         workspace.restore(before, instead_of=after)
         undo = f"Undo: {edit.subject} (another run held the lock)"
         record.commit(workspace, undo, urgent=edit.urgent)
         raise LockedError(f"{error}\nThe stack file is as it was") from None
     except OperationError as error:
-        raise OperationError(f"{error}\n{_way_on(workspace)}") from None
+        raise OperationError(f"{error}\n{_way_on(workspace, str(error))}") from None
     return True
 
 
@@ -151,10 +155,11 @@ class Progress:
         self._status.update(f"applying: {', '.join(self._running.values())}"[:90])
 
 
-def _way_on(workspace: Workspace) -> str:
-    return (
-        f"The stack file holds what was meant. Go on with: python -m operations up --stack {workspace.stack}"
-    )
+def _way_on(workspace: Workspace, failure: str) -> str:
+    meant = "The stack file holds what was meant."
+    if ways := promote.ways_on(workspace.in_the_clear().settings, failure):
+        return "\n".join([meant, *ways])
+    return f"{meant} Go on with: python -m operations up --stack {workspace.stack}"
 
 
 def tell(finding: Finding) -> None:

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from operations import watch as watching
-from operations.cli.console import Rehearsal, Stack, out, workspace_of
+from operations.cli.console import Rehearsal, Stack, err, out, workspace_of
 from operations.cli.course import tell
 from operations.monitor import connected
 from operations.serving import Finding
@@ -17,6 +17,8 @@ from operations.smoke import Network, Place
 from operations.smoke import smoke as ask
 from operations.workspace import OperationError, Workspace
 from plan.settings import Settings
+
+UNJUDGED = 4  # exit code of a watch; 1 is an error or trouble, 2 a wrong command line
 
 
 def smoke(stack: Stack, rehearsal: Rehearsal = False) -> None:
@@ -27,6 +29,8 @@ def smoke(stack: Stack, rehearsal: Rehearsal = False) -> None:
     failed = [finding.what for finding in found if finding.ok is False]
     if failed:
         raise OperationError(f"the smoke test of {stack} failed: {', '.join(failed)}")
+    if unjudged := [f.what for f in found if f.ok is None and f.what.startswith("/")]:
+        out.print(f"[yellow]not judged:[/yellow] {', '.join(unjudged)}; what is named above answered instead")
 
 
 def watch(
@@ -34,7 +38,10 @@ def watch(
     minutes: Annotated[float, typer.Option("--minutes", min=0, help="How long.")] = 15,
     rehearsal: Rehearsal = False,
 ) -> None:
-    """Watch a release: probes, and the monitor's P1 alerts. Ends at the first sign of trouble."""
+    """Watch a release: probes, and the monitor's P1 alerts. Ends at the first sign of trouble.
+
+    Exit code: 0 healthy, 1 not healthy, 4 not judged, because something else answered in the app's place.
+    """
     workspace = workspace_of(stack, rehearsal)
     settings = _settings(workspace)
     with _network(workspace) as network:
@@ -46,6 +53,13 @@ def watch(
         )
     if verdict.trouble:
         raise OperationError(f"{stack} is not healthy: {verdict.trouble}")
+    if verdict.unjudged:
+        err.print(
+            f"[bold red]{stack} was not judged:[/bold red] {', '.join(verdict.unjudged)} could not be "
+            "asked to the end. That is no reason to roll back: look at the pages yourself, and mend what is "
+            "named above"
+        )
+        raise typer.Exit(UNJUDGED)
     unheard = f"; the monitor was silent in {verdict.unheard}" if verdict.unheard else ""
     out.print(f"{stack} was healthy in {verdict.rounds} rounds of probes{unheard}")
 

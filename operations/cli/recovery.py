@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from rich.markup import escape
 
-from operations import recover
+from operations import recover, serving
 from operations.cli.console import accounts_of, err, github_account, out, vercel_account
 from operations.cli.course import Edit, carry_out, confirm
-from operations.engine import Engine
+from operations.engine import Engine, Plan
 from operations.recover import Recovery
 from operations.workspace import OperationError
+from plan.web import names
 
 
 @contextmanager
@@ -62,8 +63,9 @@ def apply(found: Recovery, *, yes: bool, refresh: bool = False, lost: bool = Fal
     `lost`: creates may have been lost, so look for them first.
     """
     edit = (_adopting(found) if lost else None) or Edit(subject=f"Apply {found.workspace.stack}")
+    judge = (lambda _: None) if refresh else partial(_leave_what_serves, found)
     try:
-        return carry_out(found.workspace, edit, yes=yes, refresh=refresh)
+        return carry_out(found.workspace, edit, yes=yes, refresh=refresh, judge=judge)
     except OperationError as error:
         again = _adopting(found)
         if again is None:
@@ -71,6 +73,25 @@ def apply(found: Recovery, *, yes: bool, refresh: bool = False, lost: bool = Fal
         what = "failed, because something exists that the state does not know:"
         err.print(f"[yellow]{what}[/yellow] {escape(str(error))}")
         return carry_out(found.workspace, again, yes=yes, refresh=refresh)
+
+
+def _leave_what_serves(found: Recovery, plan: Plan) -> None:
+    """Raise where a plan moves the domain away from what somebody pointed it at by hand.
+
+    An instant rollback in Vercel's dashboard is unknown to the state, and a changed variable would undo it.
+    """
+    live = names("live")
+    if not any(change.name == live for change in plan.changes):
+        return
+    known = found.workspace.state().get(live)
+    served = serving.web(found.settings, found.vercel)
+    if not known or served is None or served.sha == found.settings.release:
+        return
+    if served.deployment != (known.get("outputs") or {}).get("deploymentId"):
+        raise OperationError(
+            f"{serving.judge_web(found.settings, served).text}\nSomebody moved the domain, and this would "
+            "move it back: nothing was changed"
+        )
 
 
 def drop_import_ids(found: Recovery) -> None:

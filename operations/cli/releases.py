@@ -28,7 +28,7 @@ from operations.cli.upstream import ensure_current
 from operations.engine import Engine, LockedError
 from operations.promote import Part, Source, Watch
 from operations.workspace import OperationError, Workspace
-from plan.promotion import Line
+from plan.promotion import Line, Point
 from plan.settings import Settings
 from plan.web import names
 
@@ -44,7 +44,7 @@ def up(stack: Stack, refresh: Refresh = False, rehearsal: Rehearsal = False, yes
             out.print("nothing to change")
     with recovery(stack, rehearsal) as found:
         drop_import_ids(found)
-        conclude(serving.verify(found.settings, found.vercel))
+        conclude(serving.verify(found.settings, found.vercel, state=found.workspace.state()))
 
 
 def promote(
@@ -68,23 +68,32 @@ def promote(
         with _source(workspace, promotion.source_of(target), vercel) as source, _watch(target) as watch:
             new, served = source.release, serving.web(target, vercel)
             now = served.sha if served else ""
-            edit = promotion.promoting(target, new, now)
+            runs, trouble = _runs(target)
+            state = workspace.state()
+            built = names("release", target.release) in state
+            edit = promotion.promoting(target, new, now, runs, built=built)
             judge = promotion.Judge(
-                target=target, source=source, vercel=vercel, watch=watch, served=now,
-                github=github_account(workspace, github_url, target), state=workspace.state(),
+                target=target, source=source, vercel=vercel, watch=watch, served=now, runs=runs,
+                trouble=trouble, built=built, state=state,
+                github=github_account(workspace, github_url, target),
             )  # fmt: skip
             if dry_run:
                 for run in approval.waiting(judge.github, target):
                     out.print(f"[yellow]{run}[/yellow]")
             parts = promotion.changed(promotion.current(target), new)
-            out.print(f"[bold]{promotion.current(target) or now[:7]} -> {new}[/bold] in {stack}")
+            old = promotion.Release(
+                web=now or target.release,
+                socket=runs.sha if runs else target.socket_release,
+            )
+            moves = f"{old.told(parts)} -> {new.told(parts)}" if parts else str(new)
+            out.print(f"[bold]{moves}[/bold] in {stack}")
             if parts or release:
                 lines = list(judge.lines(promotion.proposed(loaded, edit), date.today(), release))
                 show_lines(lines)
                 if not promotion.go(lines):
                     raise OperationError(f"No-Go: {stack} stays as it is")
         words = " and ".join(parts) or "what is recorded"
-        subject = f"Promote {new} to {stack}: {words}"
+        subject = f"Promote {new.told(parts) or new} to {stack}: {words}"
         if dry_run:
             carry_out(workspace, Edit(subject=subject, change=edit), yes=False, look=True)
             return
@@ -113,18 +122,20 @@ def rollback(
         state = workspace.state()
         if reasons := promotion.restorable(target, parts, state, vercel, serving.refusal):
             raise OperationError("\n".join(reasons))
-        old, new = promotion.current(target), promotion.previous(target)
+        old, new, moved = promotion.current(target), promotion.previous(target), parts or asked
         if parts:
-            out.print(f"[bold]{' and '.join(parts)} of {stack}: {old} -> {new}[/bold]")
+            out.print(
+                f"[bold]{' and '.join(parts)} of {stack}: {old.told(parts)} -> {new.told(parts)}[/bold]"
+            )
         else:
-            there = f"N-1 is {new}" if new.web or new.socket else "there is no N-1"
-            out.print(f"{stack} was taken back already ({there}); seeing to it that {old} serves")
+            there = f"N-1 is {new.told(asked)}" if any(new.of(p).sha for p in asked) else "there is no N-1"
+            out.print(f"{stack} was taken back already ({there}); seeing to it that {old.told(asked)} serves")
         current_of = {"web": old.web, "socket": old.socket}
         serving_by = {"web": names("live"), "socket": "socket-service"}
         _serve(
             workspace, target, vercel, asked, yes=yes,
             edit=Edit(
-                subject=f"Roll {' and '.join(parts or asked)} of {stack} back from {old}",
+                subject=f"Roll {' and '.join(moved)} of {stack} back from {old.told(moved)}",
                 change=promotion.rolling_back(target, parts, built=names("release", old.web) in state),
                 urgent=True,
             ),
@@ -158,7 +169,7 @@ def _serve(
     except OperationError as error:
         serves = "\n".join(_serving(before, vercel, parts))
         raise OperationError(f"{error}\nWhat serves now:\n{serves}") from None
-    conclude(serving.verify(workspace.load().settings, vercel, parts))
+    conclude(serving.verify(workspace.load().settings, vercel, parts, workspace.state()))
 
 
 def _serving(settings: Settings, vercel: VercelAccount, parts: tuple[Part, ...]) -> Iterator[str]:
@@ -172,6 +183,16 @@ def _serving(settings: Settings, vercel: VercelAccount, parts: tuple[Part, ...])
             yield f"  socket: {running.text if running else 'no such service'}"
         except OperationError as error:
             yield f"  socket: not known, {error}"
+
+
+def _runs(settings: Settings) -> tuple[Point | None, str]:
+    """What the socket service of a stack runs, or why it cannot be asked."""
+    if not settings.socket_release:
+        return Point(), ""
+    try:
+        return serving.point(serving.socket(settings, settled=True)), ""
+    except OperationError as error:
+        return None, str(error)
 
 
 @contextmanager

@@ -2,15 +2,17 @@
 
 import secrets as random
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from functools import partial
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from operations import rotate as rotation_of
-from operations import secrets
+from operations import secrets, serving
+from operations.accounts import VercelAccount
 from operations.cli.console import (
     Rehearsal,
     Stack,
@@ -23,12 +25,15 @@ from operations.cli.console import (
     vercel_account,
     workspace_of,
 )
-from operations.cli.course import Edit, carry_out, conclude
+from operations.cli.course import Edit, carry_out, conclude, tell
 from operations.cli.recovery import take_up
 from operations.cli.upstream import ensure_current
-from operations.engine import Engine
+from operations.engine import Engine, LockedError
+from operations.serving import Finding
 from operations.workspace import OperationError
+from plan.hosts import DockerHost
 from plan.settings import Settings
+from plan.socket import service_name
 from plan.variables import overlap_of, row_of
 
 
@@ -102,21 +107,62 @@ def rotate(
         if rotation:
             edit = replace(edit, change=rotation.change, secrets=rotation.secrets)
             changed = rotation_of.services_between(settings, rotation.applied(settings))
+            _ensure_settled(settings, checked, changed, vercel)
             before = carriers.stores(settings, workspace.state(), changed)
         else:
             out.print(f"{named}: {'finished' if finish else 'set so'} already; seeing to the stores")
             changed = rotation_of.services_between(Settings(stack=stack), settings)
         ended = before if finish else None
         first = partial(rotation_of.remove, ended, vercel) if ended else lambda: None
-        carry_out(workspace, edit, yes=yes, question=f"{verb} {named} in {stack}?", first=first)
-
+        question = f"{verb} {named} in {stack}?"
+        failure = _failure(
+            lambda: carry_out(workspace, edit, yes=yes, question=question, first=first, onward=True)
+        )
         settings, state = workspace.load().settings, workspace.state()
+        if failure and not rotation_of.landed(settings, rotation):
+            raise failure
         after = carriers.stores(settings, state, changed)
-        found = list(rotation_of.verify(before, after))
-        if ended:
-            found += rotation_of.verify_gone(ended, vercel)
-        conclude([*found, *rotation_of.verify_builds(settings, checked, after, state, vercel)])
+        found = [
+            *rotation_of.verify(before, after),
+            *(rotation_of.verify_gone(ended, vercel) if ended else ()),
+        ]
+        found += rotation_of.verify_builds(settings, checked, after, state, vercel)
+        parts = ("web", "socket") if service_name(stack) in changed else ("web",)
+        found += [each for each in serving.verify(settings, vercel, parts, state) if each.ok is False]
+        if failure or any(each.ok is False for each in found):
+            _unfinished(found, failure, rotation_of.not_yet(settings, wanted))
+        conclude(found)
         _afterwards(wanted, stack, rotation_of.still_old(settings, checked, after, vercel), finish=finish)
+
+
+def _failure(run: Callable[[], object]) -> OperationError | None:
+    """How a run failed; None where it did not. Raises LockedError: nothing was changed then."""
+    try:
+        run()
+    except LockedError:
+        raise
+    except OperationError as error:
+        return error
+    return None
+
+
+def _unfinished(found: list[Finding], failure: OperationError | None, advice: str) -> NoReturn:
+    """Tell what every store and build has, and raise with what not to do yet."""
+    for each in found:
+        tell(each)
+    raise OperationError(f"{failure}\n{advice}" if failure else advice)
+
+
+def _ensure_settled(
+    settings: Settings, keys: list[str], changed: Mapping[str, DockerHost], vercel: VercelAccount
+) -> None:
+    """Raise where the record and what serves differ in what a rotation writes again."""
+    name, runs = service_name(settings.stack), None
+    if name in changed:
+        runs = serving.point(serving.socket(settings, settled=True))
+    served = serving.web(settings, vercel) if settings.release else None
+    if reasons := rotation_of.unsettled(settings, keys, served, runs, name):
+        raise OperationError("\n".join([*reasons, "Settle that first: nothing was changed"]))
 
 
 def _values(settings: Settings, keys: list[str], generate: bool) -> dict[str, str]:

@@ -1077,6 +1077,7 @@ def _get_comparison(
         "status": status[bool(ahead), bool(behind)],
         "ahead_by": len(ahead),
         "behind_by": len(behind),
+        "commits": [{"sha": sha} for sha in reversed(ahead)],
         "total_commits": len(ahead),
         "files": list(files.values())[:300],
     }

@@ -1,17 +1,18 @@
 """What a promotion decides without an engine: whose checks count, which marks of a rollback stay."""
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from operations.accounts import GitHubAccount
-from operations.promote import Judge, Release, promoting, rolling_back, to_take_back
-from plan.promotion import Line
+from operations.promote import Judge, Release, newest_image, promoting, rolling_back, to_take_back
+from plan.promotion import Line, Point
 from plan.protection import APP_CHECKS
 from plan.settings import PROJECT, Settings
 from tests.builders import production
 
-A, B, C = ("a" * 40, "b" * 40, "c" * 40)
+A, B, C, X = ("a" * 40, "b" * 40, "c" * 40, "f" * 40)
 FIRST, *REST = APP_CHECKS
 
 
@@ -112,3 +113,112 @@ def test_the_mark_goes_with_the_release_that_is_current_again_on_purpose(later: 
     settings = edited(marked, promoting(marked, Release(web=later), ""))
     assert settings.rolled_back == {}
     assert to_take_back(settings, "web") == ("web",)
+
+
+def record(**changes: Any) -> Settings:
+    """Production's record: B current, A as N-1, of both parts."""
+    named = {
+        "release": B, "previousRelease": A, "autoAssignCustomDomains": False,
+        "socketRelease": B, "socketDigest": f"sha256:{'b' * 64}",
+        "previousSocketRelease": A, "previousSocketDigest": f"sha256:{'a' * 64}",
+    }  # fmt: skip
+    return production(**(named | changes)).settings()
+
+
+def image(sha: str) -> Point:
+    return Point(sha, f"sha256:{sha[0] * 64}")
+
+
+@pytest.mark.parametrize(
+    ("served", "built", "kept", "mark", "back"),
+    [
+        (B, True, B, None, B),  # as recorded
+        (A, True, A, B, A),  # an instant rollback, or a build that failed: what serves is N-1
+        (A, False, A, B, A),
+        (X, True, X, B, X),  # moved to something that no record names
+        (C, True, B, None, B),  # the new one was put there by hand before
+        (C, False, A, None, A),  # ... and B was never built
+        ("", False, A, None, A),  # nothing that has a name serves, and B was never built
+    ],
+)
+def test_what_serves_becomes_n_minus_1_and_what_does_not_is_marked(
+    served: str, built: bool, kept: str, mark: str | None, back: str
+) -> None:
+    """The edit, the line of the list and the next rollback name the same release."""
+    settings = record()
+    after = edited(settings, promoting(settings, Release(web=C), served, built=built))
+    assert (after.release, after.previous_release) == (C, kept)
+    assert after.rolled_back == ({"web": mark} if mark else {})
+    assert f"{kept[:7]} (web) becomes N-1" in judged(settings, C, served, built=built)[-1].evidence
+    assert to_take_back(after, "web") == ("web",)
+    assert edited(after, rolling_back(after, ("web",))).release == back
+
+
+def test_what_was_taken_back_and_is_the_only_other_one_is_no_way_back() -> None:
+    """The domain was moved to A by hand, and A is promoted: the record then says what happened."""
+    settings = record()
+    after = edited(settings, promoting(settings, Release(web=A), A))
+    assert (after.release, after.previous_release, after.rolled_back) == (A, B, {"web": B})
+    assert to_take_back(after, "web") == ()
+    assert judged(settings, A, A)[-1].ok is None
+
+
+@pytest.mark.parametrize(
+    ("runs", "kept", "mark"),
+    [
+        (image(B), B, None),
+        (image(A), A, B),  # Swarm, or a person, took B back
+        (Point(A), A, B),  # ... and somebody took the digest off
+        (image(X), X, B),
+        (Point(B, f"sha256:{'9' * 64}"), B, None),  # another image under the same tag
+        (Point(), B, None),  # nothing runs
+        (None, B, None),  # not asked
+    ],
+)
+def test_what_the_host_runs_becomes_n_minus_1_of_the_socket_server(
+    runs: Point | None, kept: str, mark: str | None
+) -> None:
+    settings = record()
+    new = Release(web="", socket=C, digest=image(C).digest)
+    after = edited(settings, promoting(settings, new, B, runs))
+    assert (after.socket_release, after.previous_socket_release) == (C, kept)
+    assert after.rolled_back == ({"socket": mark} if mark else {})
+
+
+def judged(settings: Settings, new: str, served: str, **facts: Any) -> list[Line]:
+    """The lines about the record, and last the way back."""
+    source = cast("Any", SimpleNamespace(release=Release(web=new)))
+    judge = Judge(
+        target=settings, source=source, vercel=cast("Any", None), github=cast("Any", None), watch=None,
+        served=served, **facts,
+    )  # fmt: skip
+    return [*judge._record(Release(web=new)), judge._way_back(Release(web=new))]
+
+
+def test_a_record_that_does_not_serve_is_a_line_and_where_nothing_is_kept_of_it_a_no_go() -> None:
+    settings = record()
+    assert len(judged(settings, C, B, runs=image(B))) == 1
+    told = judged(settings, C, A, runs=image(B))[0]
+    assert (told.ok, f"serves {A[:7]}, not {B[:7]}, which is marked" in told.evidence) == (None, True)
+    refused = judged(settings, C, "", runs=image(B))[0]
+    assert (refused.ok, refused.fix) == (False, "python -m operations up --refresh --stack production")
+    other_part = judged(settings, C, B, runs=image(A))[0]  # this promotion leaves the socket server alone
+    assert other_part.ok is False
+    assert "rollback --part socket --stack production" in other_part.fix
+
+
+def test_a_rollback_tells_of_the_parts_that_move_and_of_no_other() -> None:
+    both = Release(web=A, socket=B)
+    assert both.told(("web",)) == f"{A[:7]} (web)"
+    assert str(both) == f"{A[:7]} (web), {B[:7]} (socket)"
+    assert str(Release(web=A, socket=A)) == f"{A[:7]} (web and socket)"
+
+
+def test_the_image_of_a_dropped_run_is_found_and_one_that_was_taken_back_is_not() -> None:
+    """The newest commit that has an image; behind what was taken back nobody looks."""
+    images = {A: "sha256:a", C: "sha256:c"}
+    found = newest_image(record(), [A, C, X], lambda sha: images.get(sha, ""))
+    assert found == (C, "sha256:c")
+    marked = record(rolledBack={"socket": C})
+    assert newest_image(marked, [A, C, X], lambda sha: images.get(sha, "")) == ("", "")
+    assert newest_image(record(), [X], lambda sha: images.get(sha, "")) == ("", "")

@@ -1,9 +1,13 @@
 """The health watch: one failure is forgiven, the same one again and again is not, and a page never is."""
 
 from collections.abc import Callable, Iterable, Iterator
+from types import SimpleNamespace
 
+import pytest
+
+from operations import watch as watching
 from operations.serving import Finding
-from operations.watch import Verdict, watch
+from operations.watch import ROUND, Verdict, watch
 from operations.workspace import OperationError
 
 
@@ -47,3 +51,26 @@ def test_a_silent_monitor_is_counted_and_the_probes_decide() -> None:
         raise OperationError("the monitor does not answer")
 
     assert watched([[finding("/")]], silent) == Verdict(trouble=None, rounds=1, unheard=1)
+
+
+def test_a_page_that_is_not_heard_to_the_end_is_not_judged_and_not_rolled_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A challenge of Vercel's firewall, or its login: nobody knows whether the release is well."""
+
+    def watched_for(rounds: list[list[Finding]]) -> Verdict:
+        clock, left = [0.0], iter(rounds)
+        sleep = lambda seconds: clock.append(clock[-1] + seconds)  # noqa: E731  of the clock below
+        monkeypatch.setattr(watching, "time", SimpleNamespace(monotonic=lambda: clock[-1], sleep=sleep))
+        return watch(lambda: next(left), tuple, (len(rounds) - 1) * ROUND / 60, lambda _: None)
+
+    fine, unheard = [finding("/"), finding("socket", None)], [finding("/", None)]
+    assert watched([unheard]) == Verdict(trouble=None, rounds=1, unheard=0, unjudged=("/",))
+    assert watched_for([fine, unheard, unheard, fine]).unjudged == ()
+    assert watched_for([fine, unheard, unheard, unheard]).unjudged == ("/",)
+
+
+def test_a_round_that_is_not_heard_adds_to_no_failure_and_takes_none_back() -> None:
+    bad, unheard = [finding("/", False)], [finding("/", None)]
+    verdict = watched([bad, unheard, bad, unheard, bad])
+    assert (verdict.trouble, verdict.rounds) == ("/: failed 3 times in a row", 5)

@@ -1,5 +1,6 @@
 """Promote, roll back and rotate on the real engine, each verified in the account of the services."""
 
+import json
 import sys
 from typing import Any
 
@@ -211,6 +212,31 @@ def test_a_promotion_killed_when_the_domain_had_moved_is_taken_back(applied_home
     assert served(applied_home)["sha"] == NOW
     planned = applied_home.operations_planned("production")
     assert planned == {f"web-release-{OLD}": "delete"}  # which the promotion did not come to
+
+
+def test_an_instant_rollback_in_the_dashboard_is_seen_by_every_verb_and_its_release_is_n_minus_1(
+    applied_home: RehearsalHome,
+) -> None:
+    unmonitored(applied_home)
+    account, old = applied_home.account("vercel"), applied_home.resources("production")[f"web-release-{OLD}"]
+    with account.transaction():
+        vercel.promote(account, demo.VERCEL_PROJECT_ID, old["id"])
+    rotate = ("rotate", "BATTLE_PASSWORD_PEPPER", "--generate", "--stack", "production", "--yes")
+    for command in (rotate, ("up", "--stack", "production", "--yes")):
+        told = applied_home.operations(*command).failed().text
+        assert f"serves {OLD[:7]}, not the release {NOW[:7]}" in told
+        assert "operations up --refresh" in told
+        assert "operations rollback --part web" in told
+        assert served(applied_home)["sha"] == OLD
+
+    push(applied_home, NEXT)
+    said = applied_home.operations("promote", "--stack", "production", "--yes").ok().stdout
+    assert f"{OLD[:7]} (web) becomes N-1" in said
+    assert applied_home.config("production", "previousRelease") == OLD
+    assert json.loads(applied_home.config("production", "rolledBack")) == {"web": NOW}
+    said = applied_home.operations("rollback", "--stack", "production", "--yes").ok().stdout
+    assert f"web of production: {NEXT[:7]} (web) -> {OLD[:7]} (web)" in said
+    assert served(applied_home)["sha"] == OLD
 
 
 def builds_fail(home: RehearsalHome, sha: str) -> None:
