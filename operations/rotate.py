@@ -35,7 +35,7 @@ from plan.variables import (
     row_of,
     secret_keys,
 )
-from plan.web import names, web_plan
+from plan.web import names, skipped_builds, web_plan
 
 State = Mapping[str, Mapping[str, Any]]  # logical name -> resource
 
@@ -345,6 +345,17 @@ def unsettled(
             f"again: python -m operations up --refresh --stack {settings.stack}"
         )
     return found
+
+
+def skipping(settings: Settings, keys: Iterable[str], vercel: VercelAccount) -> list[str]:
+    """What the live project's own settings will do to a rotation's builds, whatever the stack file says."""
+    if not any(Store.VERCEL in row_of(key).stores for key in keys):
+        return []
+    owners = [s.stack for s in settings.siblings if s.stated.get("vercelProject")]
+    live = vercel.project() or {}
+    affected = "enableAffectedProjectsDeployments"
+    found = {"ignoreCommand": live.get("commandForIgnoringBuildStep"), affected: live.get(affected)}
+    return skipped_builds(found, next(iter(owners), settings.stack))
 
 
 def verify_builds(

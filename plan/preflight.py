@@ -44,7 +44,7 @@ from plan.variables import (
     row_of,
     secret_keys,
 )
-from plan.web import PROJECT_SETTINGS, VARIABLES_LIMIT
+from plan.web import PROJECT_SETTINGS, VARIABLES_LIMIT, skipped_builds
 
 WARN_DAYS: Final = 75
 DUE_DAYS: Final = 90  # plan §3: rotation at least every 90 days
@@ -398,6 +398,9 @@ def _notes(settings: Settings) -> Iterator[str]:
             f"{', '.join(sorted(legacy))}: legacy Supabase JWT, deprecated by the end of 2026; "
             "create publishable and secret keys"
         )
+    owners = {s.stack: s.stated.get("vercelProject") or {} for s in settings.siblings}
+    for owner, project in {**owners, settings.stack: settings.vercel_project}.items():
+        yield from skipped_builds(project, owner)
     for sibling in settings.siblings:
         if HMAC_KEY not in (sibling.hmacs or {}):
             lacks = "no HMACs there" if sibling.hmacs is None else f"no record of its {HMAC_KEY} there"

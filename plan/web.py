@@ -4,6 +4,7 @@ Pure functions from settings to rows; `components.web_app` maps each row to one 
 of children are made in `names`, because the `adopt:` map of a stack file is keyed by them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -146,6 +147,30 @@ class WebPlan:
     edge_config_adopt: str | None
     features: dict[str, str]
     retention: str | None
+
+
+def skipped_builds(project: Mapping[str, Any], stack: str) -> list[str]:
+    """What a project's own settings do to a rotation, which builds the same commit again; one sentence each.
+
+    `project`: settings by the names of PROJECT_SETTINGS, `stack` the one that owns them. Sources: Vercel
+    docs, project-configuration/git-settings (Ignored Build Step) and monorepos (skipping unaffected
+    projects); a build that is skipped is canceled, which is a failure to the plugin (client/deployment.go).
+    """
+    found = []
+    why = "A rotation builds the same commit again: what is canceled leaves the old value live"
+    if command := project.get("ignoreCommand"):
+        found.append(
+            f"vercelProject.ignoreCommand: Vercel runs {command!r} before each build, and cancels it where "
+            f"that ends with 0. {why}, so it has to end with 1 for a commit that was built before. To do "
+            f"without it: pulumi config rm --path vercelProject.ignoreCommand --stack {stack}"
+        )
+    if project.get("enableAffectedProjectsDeployments"):
+        found.append(
+            "vercelProject.enableAffectedProjectsDeployments: Vercel cancels the build of a commit that "
+            f"changes nothing of the project. {why}: pulumi config set --path "
+            f"vercelProject.enableAffectedProjectsDeployments false --stack {stack}"
+        )
+    return found
 
 
 def edge_config_name(stack: str) -> str:

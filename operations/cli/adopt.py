@@ -2,12 +2,15 @@
 
 from datetime import date
 
+from rich.markup import escape
+
 from operations import adopt as adoption
 from operations import approval
 from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, github_account, out, vercel_account
 from operations.cli.course import confirm
 from operations.workspace import OperationError
 from plan.preflight import blocking_for_adoption
+from plan.web import skipped_builds
 
 
 def adopt(stack: Stack, rehearsal: Rehearsal = False, yes: Yes = False) -> None:
@@ -28,17 +31,19 @@ def adopt(stack: Stack, rehearsal: Rehearsal = False, yes: Yes = False) -> None:
         refused = [each for each in approval.examine(github, settings, state) if each.fault]
         if refused:
             raise OperationError("\n".join(f"{v.what}: {v.fault}\n  -> {v.fix}" for v in refused))
-        _show(found, leaving=sorted(set(settings.adopt) - set(found.ids)))
+        _show(found, stack, leaving=sorted(set(settings.adopt) - set(found.ids)))
         confirm("Write this to the stack file?", yes=yes)
         adoption.apply(workspace, found, vercel, date.today())
         out.print(f"Written: {workspace.stack_file.name}. Next: pulumi preview --stack {stack}")
 
 
-def _show(found: adoption.Adoption, leaving: list[str]) -> None:
+def _show(found: adoption.Adoption, stack: str, leaving: list[str]) -> None:
     for name, id in sorted(found.ids.items()):
         out.print(f"  adopt   {found.labels[name]}  [dim]{id}[/dim]")
     for key, value in sorted(found.project.items()):
         out.print(f"  keep    project setting {key} = {value}")
+    for text in skipped_builds(found.project, stack):
+        out.print(f"  [yellow]mind[/yellow]    {escape(text)}")
     for index, number in found.reviewers.items():
         out.print(f"  fill    reviewers[{index}].id = {number}")
     for split in found.splits:

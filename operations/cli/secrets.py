@@ -9,6 +9,7 @@ from functools import partial
 from typing import Annotated, NoReturn
 
 import typer
+from rich.markup import escape
 
 from operations import rotate as rotation_of
 from operations import secrets, serving
@@ -114,6 +115,8 @@ def rotate(
             changed = rotation_of.services_between(Settings(stack=stack), settings)
         ended = before if finish else None
         first = partial(rotation_of.remove, ended, vercel) if ended else lambda: None
+        for text in rotation_of.skipping(settings, checked, vercel):
+            out.print(f"[yellow]warning:[/yellow] {escape(text)}")
         question = f"{verb} {named} in {stack}?"
         failure = _failure(
             lambda: carry_out(workspace, edit, yes=yes, question=question, first=first, onward=True)

@@ -76,6 +76,7 @@ RULES: Final[dict[str, str]] = {
     "deployment_keeps_the_variables_of_its_build": "FACTS Variables: new deployments only",
     "deployment_stays_when_deleted": "FACTS Others: delete_on_destroy is off by default",
     "deployment_takes_its_domains": "SDK Project.auto_assign_custom_domains; SDK ProjectDomain.git_branch",
+    "deployment_is_skipped": "client/deployment.go: deployment canceled; Vercel docs, Ignored Build Step",
     "deployment_is_staged": "FACTS Releases: with auto-assign off a production build is staged",
     "deployment_cannot_be_imported": "resource_deployment.go: no ImportState",
     # alias
@@ -793,6 +794,11 @@ class Deployment(VercelKind):
         return {**outputs, "url": deployment.get("url"), "domains": deployment.get("domains", [])}
 
 
+# Vercel's own reasons not to build: here both pass over a commit that was built before, as a step does that
+# compares it with VERCEL_GIT_PREVIOUS_SHA.
+_SKIPPING: Final = ("ignoreCommand", "enableAffectedProjectsDeployments")
+
+
 def build(account: Account, project_id: str, project: Document, inputs: Properties) -> str:
     """Build a deployment and give it its domains; returns the id.
 
@@ -807,6 +813,10 @@ def build(account: Account, project_id: str, project: Document, inputs: Properti
     if custom and target == "production":
         raise ServiceError(400, "bad_request", "A production deployment cannot target a custom environment")
     id = new_id("dpl_")
+    if any(project.get(name) for name in _SKIPPING) and account.find(
+        "deployment", projectId=project_id, sha=sha
+    ):
+        raise ServiceError(400, "deployment_canceled", "deployment canceled")
     team = account.get("team", project.get("teamId") or "") or {"slug": "personal"}
     domains = _domains_of(account, project_id, target, custom, ref)
     if target == "production" and not project.get("autoAssignCustomDomains"):

@@ -1222,3 +1222,24 @@ def test_whatever_the_file_holds_nothing_is_raised_and_no_secret_is_shown(
     assert CANARY not in text
     for problem in report.problems:
         assert shlex.split(problem.fix)
+
+
+@pytest.mark.parametrize(
+    ("setting", "fix"),
+    [
+        ({"ignoreCommand": "git diff --quiet"}, "config rm --path vercelProject.ignoreCommand"),
+        (
+            {"enableAffectedProjectsDeployments": True},
+            "config set --path vercelProject.enableAffectedProjectsDeployments false",
+        ),
+    ],
+)
+def test_a_reason_of_vercels_own_not_to_build_is_a_warning_of_both_stacks(
+    setting: dict[str, Any], fix: str
+) -> None:
+    """A rotation builds the same commit again; the project belongs to production, the builds to both."""
+    file = production()
+    file.config["vercelProject"] = {**file.config["vercelProject"], **setting}
+    for report in (file.check(staging()), staging().check(file)):
+        [warning] = [each for each in report.warnings if next(iter(setting)) in each]
+        assert f"pulumi {fix} --stack production" in warning

@@ -4,6 +4,7 @@ On a real engine, through the program. What is cut off is the engine below Swarm
 """
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -171,3 +172,21 @@ def test_what_a_killed_first_up_made_on_the_host_is_made_anew_by_the_verb_up(hom
     assert f"made by the killed run: service {plan.service} on " in said.text, said.text
     assert home.comes_to_serve(stack, home.config(stack, "socketRelease"))
     home.pulumi("preview", "-s", stack, "--expect-no-changes").ok()
+
+
+def test_what_swarm_kept_is_n_minus_1_of_the_next_release_and_a_rollback_goes_there(
+    home: DockerHome,
+) -> None:
+    """The sound one comes without a digest: that of its image is the registry's, whatever run was dropped."""
+    serves, sound = home.serves(STACK), demo.RELEASES[2]
+    assert sound != serves
+    bad = home.image("b" * 40, "crash")
+    stage = ("stage", "--stack", STACK, "--yes", "--release")
+    told = home.operations(*stage, bad.tag, "--digest", bad.digest).failed().text
+    assert f"rollback --part socket --stack {STACK}" in told
+    said = home.operations(*stage, sound).ok().stdout
+    assert f"{bad.tag[:7]} does not serve, {serves[:7]} does" in said
+    assert home.config(STACK, "previousSocketRelease") == serves
+    assert json.loads(home.config(STACK, "rolledBack")) == {"socket": bad.tag}
+    home.operations("rollback", "--part", "socket", "--stack", STACK, "--yes").ok()
+    _is_settled(home, serves)

@@ -266,6 +266,33 @@ def test_a_release_that_cannot_be_built_is_taken_back_and_is_no_n_minus_1(
     assert served(applied_home)["env"][key] == applied_home.config("production", key)
 
 
+def test_a_rotation_whose_builds_fail_says_what_still_has_the_old_value_and_that_it_must_not_be_revoked(
+    applied_home: RehearsalHome,
+) -> None:
+    """N-1's failure does not keep the new build of the current release from going live."""
+    key, account = "BATTLE_PASSWORD_PEPPER", applied_home.account("vercel")
+    builds_fail(applied_home, OLD)
+    rotate = ("rotate", "--generate", "--stack", "production", "--yes")
+    told = " ".join(applied_home.operations(*rotate, key).failed().text.split())
+    assert served(applied_home)["env"][key] == applied_home.config("production", key)
+    assert f"ok web: {demo.PRODUCTION_DOMAIN} serves a build with it" in told
+    assert f"FAIL web: N-1 ({OLD[:7]}) still has the old value" in told
+    assert f"do NOT revoke the old value of {key} yet" in told
+    assert "pulumi config rm previousRelease --stack production" in told
+
+    applied_home.remove_config("production", "previousRelease")
+    applied_home.operations("rotate", key, "--finish", "--stack", "production", "--yes").ok()
+    project = account.get("project", demo.VERCEL_PROJECT_ID) or {}
+    with account.transaction():  # by hand, after the last `up`
+        account.put("project", demo.VERCEL_PROJECT_ID, {**project, "ignoreCommand": "git diff --quiet"})
+    before = served(applied_home)["env"][key]
+    told = " ".join(applied_home.operations(*rotate, key).failed().text.split())
+    assert "vercelProject.ignoreCommand: Vercel runs 'git diff --quiet' before each build" in told
+    assert "serves a build made before it was written" in told
+    assert f"do NOT revoke the old value of {key} yet" in told
+    assert served(applied_home)["env"][key] == before
+
+
 def test_status_looks_for_drift_unless_told_not_to(applied_home: RehearsalHome) -> None:
     DRIFTS["skew-protection"].apply(applied_home.home.account)
     said = applied_home.operations("status", "--stack", "production")

@@ -941,6 +941,19 @@ def test_deployment_is_staged__with_auto_assign_off(world: World) -> None:
     assert world.deployment(ref="develop")[1]["domains"] == ["develop.app.test"]
 
 
+@pytest.mark.parametrize(
+    "setting", [{"ignoreCommand": "git diff --quiet"}, {"enableAffectedProjectsDeployments": True}]
+)
+def test_deployment_is_skipped__of_a_commit_that_was_built_before(
+    world: World, setting: dict[str, Any]
+) -> None:
+    world.deployment(production=True)
+    _, _, state = world.read("Project", world.project)
+    world.update("Project", world.project, state, name="app", gitRepository=GIT, **setting)
+    with refused(400, "deployment canceled"):
+        world.deployment(production=True)
+
+
 def test_deployment_cannot_be_imported__but_is_read_by_its_state(world: World) -> None:
     id, state = world.deployment(meta={"fingerprint": "f"}, production=True)
     with refused(501, "import"):
