@@ -19,7 +19,7 @@ from plan.preflight import check
 from plan.promotion import P1_LABEL, Kept, Line, Point
 from plan.protection import APP_CHECKS
 from plan.settings import PROJECT, Loaded, Settings
-from plan.socket import service_name
+from plan.socket import SOCKET, service_name
 from plan.web import names
 
 Part = Literal["web", "socket"]
@@ -450,21 +450,27 @@ def restorable(
 
 
 def ways_on(settings: Settings, failure: str) -> list[str]:
-    """What gets on after builds that failed, each with its command; empty where `failure` names none.
+    """What gets on after a release that failed, each with its command; empty where `failure` names none.
 
-    `up` alone would meet the same build again.
+    `up` alone would meet the same build, or the same image, again.
     """
-    stack, new, old = settings.stack, settings.release, settings.previous_release
+    stack, new, old = settings.stack, current(settings), previous(settings)
+    verb = "promote" if settings.vercel_target == "production" else "stage"
+    onward = f"or take a mended release: python -m operations {verb} --stack {stack}"
     found = []
-    if new and f"{names('release', new)}:" in failure:
-        back = f"back to {old[:7]}: {_rollback(settings, 'web')}; or " if old else ""
+    failed: dict[Part, tuple[str, ...]] = {
+        "web": (f"{names('release', new.web)}:",),
+        "socket": (f"{SOCKET}-service:", f"release {new.socket} failed"),
+    }
+    for part, words in failed.items():
+        if (sha := new.of(part).sha) and any(each in failure for each in words):
+            before = old.of(part).sha
+            back = f"Go back to {before[:7]}: {_rollback(settings, part)}; " if before else ""
+            found.append(f"{sha[:7]} ({part}) does not serve. {back}{onward}")
+    if old.web and f"{names('release', old.web)}:" in failure:
         found.append(
-            f"{new[:7]} was not built: {back}a mended release: python -m operations promote --stack {stack}"
-        )
-    if old and f"{names('release', old)}:" in failure:
-        found.append(
-            f"N-1 ({old[:7]}) was not built. To go on without it: pulumi config rm previousRelease --stack "
-            f"{stack}, then python -m operations up --stack {stack}"
+            f"N-1 ({old.web[:7]}) was not built. To go on without it: pulumi config rm previousRelease "
+            f"--stack {stack}, then python -m operations up --stack {stack}"
         )
     return found
 

@@ -18,7 +18,10 @@ from plan.socket import proxy_name, service_name
 from plan.uptime import AGENT, UPTIME, Service, uptime_plan
 
 _MEND: Final = "Mend it in the stack file and run `pulumi up` again; nothing else is needed."
-_AGAIN: Final = "Mend it in the stack file, or try the same again: pulumi up --refresh"
+_AGAIN: Final = (
+    "Mend it in the stack file, go back with `python -m operations rollback --part socket`, or try the same "
+    "again: pulumi up --refresh --run-program"
+)
 
 
 @dataclass(frozen=True)

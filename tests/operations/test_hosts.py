@@ -86,6 +86,41 @@ def test_an_image_is_refused_by_what_an_answer_says_of_it_and_not_by_a_registry_
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "none"), [(404, True), (400, False), (401, False), (403, False), (500, False)]
+)
+def test_a_registry_without_an_image_is_told_from_one_that_cannot_be_asked(status: int, none: bool) -> None:
+    """Else a release whose digest was lost would be called unchanged."""
+    host, image = _on(Listing(status=status)), Image("ghcr.io/a/socket", SHA)
+    if none:
+        assert host.registered(image) == ""
+    else:
+        with pytest.raises(OperationError, match=f"cannot be asked for ghcr.io/a/socket:{SHA}"):
+            host.registered(image)
+
+
+class Mounted(Listing):
+    """An engine with one service."""
+
+    def services(self, **_: Any) -> list[dict[str, Any]]:
+        container = {
+            "Env": ["KEY=old=secret", "SAME=1"],
+            "Configs": [{"ConfigName": "caddy-1"}],
+            "Secrets": [{"SecretName": "pepper-1"}],
+        }
+        return [{"Spec": {"Name": "s", "TaskTemplate": {"ContainerSpec": container}}}]
+
+
+def test_what_a_service_has_otherwise_than_declared_is_named_without_its_value() -> None:
+    """`docker service rollback` after a rotation: the same image, the values and files of before."""
+    host = _on(Mounted())
+    assert host.unlike("s", {"KEY": "old=secret", "SAME": "1"}, ["caddy-1", "pepper-1"]) == ()
+    assert host.unlike("s", {"KEY": "new", "SAME": "1", "MISSING": ""}, ["caddy-2", "pepper-1"]) == (
+        "KEY", "MISSING", "caddy-2"
+    )  # fmt: skip
+    assert host.unlike("another", {"KEY": "new"}, []) == ()
+
+
 # --- a host that cannot be asked ------------------------------------------------------------------------
 
 

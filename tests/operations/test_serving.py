@@ -152,7 +152,14 @@ def test_builds_that_failed_are_told_with_what_gets_on_without_them() -> None:
     assert "promote --stack production" in text
     [text] = ways_on(pinned(), f"web-release-{A}: deployment canceled")
     assert "pulumi config rm previousRelease --stack production" in text
-    assert ways_on(pinned(), "socket-service: failed") == []
+    assert ways_on(pinned(), "socket-service: failed") == []  # it names no socket server
+    staged = staging(
+        socketRelease=B, socketDigest="d", previousSocketRelease=A, previousSocketDigest="e"
+    ).settings()
+    for said in ("socket-service: rollback completed", f"release {B} failed (exit 1)"):
+        [text] = ways_on(staged, said)
+        assert f"Go back to {A[:7]}: python -m operations rollback --part socket --stack staging" in text
+        assert "operations stage --stack staging" in text
 
 
 def test_a_rotation_that_did_not_get_through_says_not_to_revoke() -> None:

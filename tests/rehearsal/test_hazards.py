@@ -430,6 +430,16 @@ HAZARDS: Final[dict[str, str]] = {
     "domain-exists": "test_domains_that_exist_are_adopted_by_name",
     "alias-deleted": "test_giving_up_the_pinned_release_leaves_the_domain_up",
     "build-hangs": "test_a_step_that_waits_for_a_build_ends_before_the_tokens_of_its_rollback_do",
+    "build-skipped": (
+        "test_a_rotation_whose_builds_fail_says_what_still_has_the_old_value_and_that_it_must_not_be_revoked"
+    ),
+    "served-by-hand": (
+        "test_an_instant_rollback_in_the_dashboard_is_seen_by_every_verb_and_its_release_is_n_minus_1"
+    ),
+    "answer-not-of-the-app": ("test_what_vercel_answers_in_the_apps_place_says_nothing_about_the_release"),
+    "settings-rolled-back": "test_what_a_service_has_otherwise_than_declared_is_named_without_its_value",
+    "refresh-with-old-key": "test_whatever_reads_what_is_there_runs_the_program_with_todays_credentials",
+    "run-dropped": "test_the_image_of_a_dropped_run_is_found_and_one_that_was_taken_back_is_not",
     "publishing-stops": "test_a_mistake_gives_one_error_block_and_touches_nothing",
     "push-overtakes-release": "test_a_mistake_is_named_by_its_key_with_the_command_that_mends_it",
     "release-without-way-back": "test_a_mistake_is_named_by_its_key_with_the_command_that_mends_it",

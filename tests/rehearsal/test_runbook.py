@@ -72,12 +72,13 @@ COMMANDS: Final[dict[str, Run]] = {
     # drift and adoption
     "python -m operations drift --stack S": Run(code=3, says="skewProtection is not set"),
     "python -m operations drift --mend NAME --stack S": Run(says=f"Mended: {PROJECT}"),
-    "pulumi up --refresh --stack S": Run(says="unchanged"),
+    "python -m operations up --refresh --stack S": Run(says="serves"),
     "python -m operations adopt --stack S": Run(says="nothing to adopt"),
     "python -m operations adopt --stack production": Run(says="nothing to adopt"),
     "pulumi stack --show-urns --stack S": Run(says="urn:pulumi:production::paintshare"),
     "pulumi state unprotect 'URN' --stack S": Run(),
     "pulumi config rm monitorHost --stack S": Run(),
+    "pulumi config rm previousRelease --stack production": Run(),
     # here nobody holds the lock, which is no error
     "pulumi cancel --stack S": Run(says="canceled"),
     # what needs a socket host or a monitor
@@ -94,7 +95,12 @@ COMMANDS: Final[dict[str, Run]] = {
 }
 ABOUT: Final = frozenset(
     {
-        *("pulumi up --refresh", "pulumi config set --secret", "docker service ps"),
+        *(
+            "pulumi up --refresh",
+            "pulumi config set --secret",
+            "docker service ps",
+            "docker service rollback",
+        ),
         PULL,  # tests/rehearsal/test_course.py runs it
     }
 )
