@@ -87,8 +87,8 @@ class _Project(automation.LocalWorkspace):
 class Engine:
     """The engine on one stack. Every failure is an OperationError in the engine's own words.
 
-    Whatever reads what is there runs the program: by itself a refresh asks with the credentials in the state,
-    which after a leak are the revoked ones (docs/hazards.md, `refresh-with-old-key`).
+    By itself a refresh asks with the credentials in the state, which after a leak are the revoked ones; where
+    the program runs first it asks with the new ones (docs/hazards.md, `refresh-with-old-key`).
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -141,12 +141,27 @@ class Engine:
         return Plan(changes=list(events.changes.values()), warnings=events.warnings)
 
     def refresh(self, targets: Sequence[str] = (), *, clear_pending: bool = False) -> None:
-        """Read what is really there into the state. `clear_pending` forgets creates that never answered."""
+        """Read what is really there into the state. `clear_pending` forgets creates that never answered.
+
+        The program is run only where it fails without: one that finds a release taken back ends in an error.
+        """
+        try:
+            self._refresh(targets, clear_pending=clear_pending)
+        except LockedError:
+            raise
+        except OperationError:
+            if clear_pending:
+                raise
+            self._refresh(targets, run_program=True)
+
+    def _refresh(
+        self, targets: Sequence[str], *, clear_pending: bool = False, run_program: bool = False
+    ) -> None:
         events = _Events()
         with events.errors("the refresh failed", self._workspace.stack):
             self._stack.refresh(
                 target=list(targets) or None, clear_pending_creates=clear_pending or None,
-                run_program=None if clear_pending else True, color="never",
+                run_program=run_program or None, color="never",
                 suppress_outputs=True, on_event=events, on_error=events.stderr.append,
             )  # fmt: skip
 

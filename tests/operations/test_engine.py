@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from operations.engine import Engine
-from operations.workspace import Workspace
+from operations.workspace import OperationError, Workspace
 from tests.builders import ROOT
 
 
@@ -30,15 +30,27 @@ def test_whatever_reads_what_is_there_runs_the_program_with_todays_credentials(
     engine, calls = asked
     engine.preview(refresh=True)
     engine.up("", refresh=True)
-    engine.refresh()
-    assert [(name, options["run_program"]) for name, options in calls] == [
-        ("preview", True), ("up", True), ("refresh", True)
-    ]  # fmt: skip
-    calls.clear()
     engine.preview()
     engine.up("")
-    engine.refresh(clear_pending=True)  # reads nothing: only the root of the stack is its target
-    assert [options["run_program"] for _, options in calls] == [None, None, None]
+    assert [options["run_program"] for _, options in calls] == [True, True, None, None]
+
+
+def test_a_refresh_that_fails_with_the_credentials_in_the_state_is_tried_with_todays(
+    asked: tuple[Engine, list[tuple[str, dict[str, Any]]]],
+) -> None:
+    engine, calls = asked
+    stack, answer = engine._stack, engine._stack.refresh
+
+    def revoked(**options: Any) -> None:
+        answer(**options)
+        if not options["run_program"]:
+            raise OperationError("unauthorized")
+
+    stack.refresh = revoked  # type: ignore[method-assign]  of the stand-in above
+    engine.refresh()
+    assert [options["run_program"] for _, options in calls] == [None, True]
+    with pytest.raises(OperationError, match="unauthorized"):
+        engine.refresh(clear_pending=True)  # asks nobody: only the root of the stack is its target
 
 
 def test_after_a_failure_only_a_rotation_goes_on(

@@ -277,7 +277,7 @@ def test_a_rotation_whose_builds_fail_says_what_still_has_the_old_value_and_that
     assert served(applied_home)["env"][key] == applied_home.config("production", key)
     assert f"ok web: {demo.PRODUCTION_DOMAIN} serves a build with it" in told
     assert f"FAIL web: N-1 ({OLD[:7]}) still has the old value" in told
-    assert f"do NOT revoke the old value of {key} yet" in told
+    assert f"do NOT revoke the old value of {key}." in told
     assert "pulumi config rm previousRelease --stack production" in told
 
     applied_home.remove_config("production", "previousRelease")
@@ -289,7 +289,7 @@ def test_a_rotation_whose_builds_fail_says_what_still_has_the_old_value_and_that
     told = " ".join(applied_home.operations(*rotate, key).failed().text.split())
     assert "vercelProject.ignoreCommand: Vercel runs 'git diff --quiet' before each build" in told
     assert "serves a build made before it was written" in told
-    assert f"do NOT revoke the old value of {key} yet" in told
+    assert f"do NOT revoke the old value of {key}." in told
     assert served(applied_home)["env"][key] == before
 
 
