@@ -39,14 +39,13 @@ def test_a_refresh_that_fails_with_the_credentials_in_the_state_is_tried_with_to
     asked: tuple[Engine, list[tuple[str, dict[str, Any]]]],
 ) -> None:
     engine, calls = asked
-    stack, answer = engine._stack, engine._stack.refresh
 
     def revoked(**options: Any) -> None:
-        answer(**options)
+        calls.append(("refresh", options))
         if not options["run_program"]:
             raise OperationError("unauthorized")
 
-    stack.refresh = revoked  # type: ignore[method-assign]  of the stand-in above
+    engine.__dict__["_stack"] = SimpleNamespace(refresh=revoked)
     engine.refresh()
     assert [options["run_program"] for _, options in calls] == [None, True]
     with pytest.raises(OperationError, match="unauthorized"):
