@@ -7,13 +7,17 @@ BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 
 .PHONY: ci-review ci-stage ci-plan ci-promote ci-rollback ci-smoke ci-watch ci-drift ci-rotation
-.PHONY: help rehearse test lint types pytest bench install engine requirements clean
+.PHONY: help rehearse week test lint types pytest bench install engine requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-rehearse: install ## practise it all on this machine: both stacks previewed, applied and checked, no account needed
-	@$(BIN)/python -m rehearsal up
+# Interrupted, both end what they have started (rehearsal/guarded.py). Finished, the Docker hosts go on.
+rehearse: ## practise it all on this machine: both stacks previewed, applied and checked, no account needed
+	@$(PYTHON) -m rehearsal.guarded $(PYTHON) -m rehearsal.first up
+
+week: install ## a working week on what was rehearsed: releases, rollbacks, rotation, kill switch, drift
+	@$(BIN)/python -m rehearsal.guarded $(BIN)/python -m rehearsal week
 
 test: lint types pytest ## lint, types and every test, with the real engine
 
@@ -41,9 +45,9 @@ install: ## Python packages into .venv; done by every target that needs it
 engine: install ## the Pulumi engine into the cache; done by every target that needs it
 	@$(BIN)/python -m rehearsal.engine
 
-requirements: ## compile requirements*.in into pinned and hashed requirements*.txt; needs uv
+requirements: install ## compile requirements*.in into pinned and hashed requirements*.txt
 	@for name in requirements requirements-dev; do \
-		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt || exit 1; \
 	done
 

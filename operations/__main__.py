@@ -8,6 +8,7 @@ import sys
 import typer
 from rich.markup import escape
 
+from operations import interruption
 from operations.cli import (
     adopt,
     doctor,
@@ -53,14 +54,17 @@ def main() -> None:
 
 def run() -> None:
     """Entry point: an OperationError ends in its message and exit code 1, never in a traceback."""
+    interruption.listen(err.print)
     try:
         app()
     except OperationError as error:
         err.print(f"[red]error:[/red] {escape(str(error))}", markup=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        err.print("interrupted; the stack file is as it was or complete, never half-written")
-        sys.exit(130)
+    except interruption.Interrupted as error:
+        interruption.tell(
+            err.print, "interrupted; the stack file is as it was or complete, never half-written"
+        )
+        sys.exit(128 + error.number)
     finally:
         upstream.tell_unsent()
 

@@ -1,4 +1,4 @@
-"""Command line of the rehearsal: `python -m rehearsal env|status|reset|drift|up`.
+"""Command line of the rehearsal: `python -m rehearsal env|status|reset|drift|up|week`.
 
 Owns arguments, questions, tables and exit codes. Imports what a command needs when it runs, so that `env`
 stays quick, and starts itself again in the clone's .venv when the Python at hand lacks the requirements.
@@ -10,6 +10,8 @@ import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from rehearsal import guarded
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,8 +41,13 @@ def main(arguments: list[str] | None = None) -> int:
     drift = commands.add_parser("drift", help="change something by hand, behind the program's back")
     drift.add_argument("name", nargs="?", help="which change; without it, the list")
     commands.add_parser("up", help="the whole rehearsal: adopt, preview, up, no-change checks, both stacks")
+    commands.add_parser(
+        "week", help="a working week on it: releases, rollbacks, rotation, kill switch, drift"
+    )
     chosen = parser.parse_args(arguments)
 
+    if chosen.command in ("up", "week") and guarded.VARIABLE not in os.environ:  # as make does
+        return guarded.run([sys.executable, "-m", "rehearsal", *(arguments or sys.argv[1:])])
     if missing := _missing():
         _restart()
         print(f"error: this Python lacks the package {missing}. Run: make install", file=sys.stderr)
@@ -69,7 +76,11 @@ def _run(chosen: argparse.Namespace, folder: Path) -> int:
             return _reset(folder, yes=chosen.yes)
         case "drift":
             return _drift(folder, chosen.name)
-    from rehearsal import scenario  # noqa: PLC0415  only this command needs it
+        case "week":
+            from rehearsal import week  # noqa: PLC0415  only this command needs it
+
+            return week.run(folder)
+    from rehearsal import scenario  # noqa: PLC0415  the same
 
     return scenario.run(folder)
 

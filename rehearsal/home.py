@@ -34,6 +34,7 @@ ACCOUNTS: Final = ("vercel", "github")  # those whose objects the rehearsal keep
 HOST_FOLDERS: Final = ("docker", "monitor", "registry")
 """What belongs to the Docker hosts: socket host, monitoring host, registry. A copy goes without them."""
 
+LOGS: Final = "logs"
 _MARK: Final = "made-by-rehearsal"  # `reset` removes no folder without it
 _READY: Final = "ready"
 _LANGUAGE_HOST: Final = CLONE / "rehearsal" / "engine" / "language_host.py"
@@ -57,7 +58,7 @@ class Home:
 
     @property
     def logs(self) -> Path:
-        return self.folder / "logs"
+        return self.folder / LOGS
 
     def stack_file(self, stack: str) -> Path:
         return self.folder / f"Pulumi.{stack}.yaml"
@@ -125,8 +126,8 @@ def ensure(folder: Path = FOLDER, progress: Progress = lambda _: None) -> Home:
 
     Raises EngineError or HomeError with the command that mends it.
     """
+    claim(folder)
     home = Home(folder.absolute(), engine.ensure(progress))
-    _claim(home.folder)
     with locked(home.folder / "lock", progress, "another command is preparing the rehearsal; waiting for it"):
         _write_project(home)
         _write_plugins(home)
@@ -134,6 +135,16 @@ def ensure(folder: Path = FOLDER, progress: Progress = lambda _: None) -> Home:
             _populate(home, progress)
             (home.folder / _READY).touch()
     return home
+
+
+def claim(folder: Path) -> None:
+    """Make the folder, so that its Docker hosts can start before its engine is there. Raises HomeError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mark = folder / _MARK
+    if not mark.exists():
+        if any(folder.iterdir()):
+            raise HomeError(f"{folder} holds something else; move it away")
+        mark.write_text("`python -m rehearsal reset` removes this folder.\n")
 
 
 def existing(folder: Path = FOLDER) -> bool:
@@ -162,7 +173,7 @@ def copy(source: Home, folder: Path) -> Home:
     """
     from rehearsal import docker_hosts  # noqa: PLC0415  slow to import, and rarely needed
 
-    left_out = shutil.ignore_patterns("lock", "logs", *HOST_FOLDERS)
+    left_out = shutil.ignore_patterns("lock", LOGS, *HOST_FOLDERS)
     shutil.copytree(source.folder, folder, symlinks=True, ignore=left_out)
     home = Home(folder.absolute(), source.engine)
     _write_project(home)
@@ -178,15 +189,6 @@ def copy(source: Home, folder: Path) -> Home:
             text = text.replace(theirs, ours)
         files.write(file, text)
     return home
-
-
-def _claim(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mark = folder / _MARK
-    if not mark.exists():
-        if any(folder.iterdir()):
-            raise HomeError(f"{folder} holds something else; move it away")
-        mark.write_text("`python -m rehearsal reset` removes this folder.\n")
 
 
 def _write_project(home: Home) -> None:

@@ -1,19 +1,24 @@
 """The whole rehearsal, as `make rehearse` runs it: the path of a first live run, on this machine.
 
 Owns the order of steps and what is said about them. Every step is a command that anybody can repeat by
-hand; what it printed is kept in the home's logs. Stops at the first step that fails. Where the machine can
-have no Docker host of the rehearsal's own, it says so and goes on without socket servers and monitors.
+hand; what it printed is kept in the home's logs. Stops at the first step that fails. Nothing is waited for
+that is not needed yet: Docker hosts and images are made ready beside the engine and the adoption, and each
+stack goes its own way. Where the machine can have no Docker host of the rehearsal's own, it says so and goes
+on without socket servers and monitors.
 """
 
+import os
 import re
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,11 +27,12 @@ from docker.errors import DockerException  # type: ignore[import-untyped]
 from operations.monitor import Monitor
 from operations.workspace import Workspace
 from plan.uptime import USER, probes
-from rehearsal import docker_hosts, home, monitor_host, outside, scenes
+from rehearsal import docker_hosts, first, home, monitor_host, outside, warm
 from rehearsal.cache import Progress
 from rehearsal.cache import say as say_aloud
 from rehearsal.docker_engine import DockerUnavailableError, processes
 from rehearsal.docker_engine.images import ImageRef
+from rehearsal.engine import EngineError
 from rehearsal.standin.account import Account
 
 _LAST_LINES: Final = 25
@@ -54,104 +60,155 @@ class Outcome:
     log: Path
 
 
-Phases = tuple[tuple[Step, ...], ...]
-"""Steps in their order. Those of one phase work on different stacks and may run side by side."""
+Chain = tuple[Step, ...]
+"""Steps in their order."""
 
 
-def adoption() -> Phases:
+def adoption() -> Chain:
     """What comes before the first preview; no Docker host is needed yet."""
-    return tuple((_adopt(stack, "adopt what exists"),) for stack in home.STACKS)
+    return tuple(_adopt(stack, "adopt what exists") for stack in home.STACKS)
 
 
-def application() -> Phases:
-    """From the first preview to the proof that nothing is left to do."""
-
-    def each(verb: str, *options: str, title: str = "") -> tuple[Step, ...]:
-        return tuple(_pulumi(verb, stack, *options, title=title) for stack in home.STACKS)
-
+def application(stack: str) -> Chain:
+    """From a stack's first preview to the proof that nothing is left to do. The stacks go side by side."""
     at_once = ("--yes", "--skip-preview")
     return (
-        each("preview"),
-        each("up", *at_once),
-        tuple(_adopt(stack, "clear import ids") for stack in home.STACKS),
-        each("up", *at_once, "--expect-no-changes", title="second up"),
-        each("refresh", *at_once, "--expect-no-changes"),
-        each("preview", "--expect-no-changes", title="preview after refresh"),
+        _pulumi("preview", stack),
+        _pulumi("up", stack, *at_once),
+        _adopt(stack, "clear import ids"),
+        _pulumi("up", stack, *at_once, "--expect-no-changes", title="second up"),
+        _pulumi("refresh", stack, *at_once, "--expect-no-changes"),
+        _pulumi("preview", stack, "--expect-no-changes", title="preview after refresh"),
     )
 
 
-def run(
-    folder: Path = home.FOLDER, say: Progress = say_aloud, chain: Sequence[scenes.Scene] = scenes.SCENES
-) -> int:
-    """Run it all, then play the scenes of `chain`. Returns the exit code."""
-    started = time.monotonic()
-    again = home.existing(folder)
-    here = home.ensure(folder, say)
-    if again:
+@dataclass
+class _Times:
+    """Where the time went: what was waited for, one after the other."""
+
+    last: float
+    spent: dict[str, float] = field(default_factory=dict)
+
+    def until(self, what: str) -> None:
+        """All since the last time was spent on this."""
+        now = time.time()
+        self.spent[what], self.last = now - self.last, now
+
+
+def run(folder: Path = home.FOLDER, say: Progress = say_aloud) -> int:
+    """Run it all. Returns the exit code."""
+    times = _Times(float(os.environ.get(first.BEGAN) or time.time()))
+    began = times.last
+    if home.existing(folder):
         say("continuing on the account of an earlier rehearsal (a new one: python -m rehearsal reset)")
-    say(f"engine {here.engine.version}, home {here.folder}: ready in {time.monotonic() - started:.1f} s")
-    here.logs.mkdir(exist_ok=True)
-    for log in here.logs.glob("*.log"):
+    home.claim(folder)
+    (folder / home.LOGS).mkdir(exist_ok=True)
+    for log in (folder / home.LOGS).glob("*.log"):
         log.unlink()
-    before = _writes(here)
-    with ThreadPoolExecutor() as pool:
-        hosts = pool.submit(_docker, here, say)  # while the accounts are adopted
-        done = _walk(here, adoption(), 1, say)
-        images = hosts.result()
-        if images is not None:
-            docker_hosts.name(here, images)
-            monitor_host.name(here, images)
-            outside.ensure(here, say)
-    if not done or not _walk(here, application(), 1 + len(adoption()), say):
-        return 1
-    if images is not None:
-        answers = [*_each(_ask, here, say), *_each(_watched, here, say)]
-        if not all(answers):
+    ran = any(engine.running() for engine in docker_hosts.engines(folder))
+    with ThreadPoolExecutor() as pool, warm.warm():
+        hosts = pool.submit(_docker, folder, say)
+        try:
+            here = home.ensure(folder, say)
+        except (EngineError, home.HomeError):
+            if not ran and not hosts.exception():
+                docker_hosts.stop(folder)
+            raise
+        times.until("the engine, and new stacks and accounts")
+        say(f"engine {here.engine.version}, home {here.folder}")
+        before = _writes(here)
+        if not _walk(here, adoption(), 1, say):
             return 1
-    registry = docker_hosts.ensure(here.folder, say).socket if images is not None else None
-    if not scenes.play_all(chain, scenes.Stage(here, registry), say, _say_line):
-        return 1
-    _summarize(here, before, time.monotonic() - started, say, docker=images is not None)
+        times.until("adoption")
+        docker = _named(here, hosts.result(), say)
+        times.until("Docker hosts and images, where they were not ready by then")
+        if not _apply(here, say, docker=docker):
+            return 1
+    times.until("preview, up, and the proof that nothing is left to do")
+    _summarize(here, before, time.time() - began, times.spent, say, docker=docker)
     return 0
 
 
-def _docker(here: home.Home, say: Progress) -> Mapping[str, ImageRef] | None:
-    """Start the home's Docker hosts. Their images, or None where this machine can have no host."""
+def _docker(folder: Path, say: Progress) -> Mapping[str, ImageRef] | DockerUnavailableError:
+    """The images on the home's Docker hosts, which run then; the reason where this machine can have none."""
+    started = time.monotonic()
+
+    def note(text: str) -> None:
+        with (folder / home.LOGS / "00-docker.log").open("a") as file:
+            file.write(f"{time.monotonic() - started:6.1f} s  {text}\n")
+
     try:
-        return docker_hosts.stock(docker_hosts.ensure(here.folder, say), say)
+        images = docker_hosts.stock(docker_hosts.ensure(folder, note), note)
     except DockerUnavailableError as error:
-        if any(docker_hosts.named(here, stack) for stack in home.STACKS):
-            raise home.HomeError(
-                f"the Docker hosts of this rehearsal do not start: {error}\n"
-                "Start over with: python -m rehearsal reset"
-            ) from error
-        docker_hosts.stop(here.folder)
-        say(f"no Docker here, so the stacks declare no socket server and no monitor: {error}")
-        return None
+        docker_hosts.stop(folder)
+        return error
     except DockerException as error:
         raise home.HomeError(f"the Docker hosts of this rehearsal failed: {error}") from error
+    say_line(
+        say, ok=True, title="Docker hosts and images", seconds=time.monotonic() - started,
+        told=f"2 engines, {len(images)} images",
+    )  # fmt: skip
+    return images
 
 
-def _walk(here: home.Home, phases: Phases, number: int, say: Progress) -> bool:
-    """Execute the steps, numbered from `number`. False when one failed; those after it are left out."""
-    with ThreadPoolExecutor() as pool:
-        for phase in phases:
-            jobs = [pool.submit(_execute, here, step, number + index) for index, step in enumerate(phase)]
-            number += len(phase)
-            outcomes = [job.result() for job in jobs]
-            for outcome in outcomes:
-                _report(outcome, say)
-            if failed := [outcome for outcome in outcomes if outcome.code]:
-                for outcome in failed:
-                    _explain(outcome, say)
-                return False
+def _named(here: home.Home, images: Mapping[str, ImageRef] | DockerUnavailableError, say: Progress) -> bool:
+    """Write into the stack files what the hosts run. False where there is none, and nothing may need one."""
+    if isinstance(images, DockerUnavailableError):
+        if any(docker_hosts.named(here, stack) for stack in home.STACKS):
+            raise home.HomeError(
+                f"the Docker hosts of this rehearsal do not start: {images}\n"
+                "Start over with: python -m rehearsal reset"
+            ) from images
+        say(f"no Docker here, so the stacks declare no socket server and no monitor: {images}")
+        return False
+    docker_hosts.name(here, images)
+    monitor_host.name(here, images)
+    outside.ensure(here)
     return True
 
 
-def _each(question: Callable[[home.Home, str, Progress], bool], here: home.Home, say: Progress) -> list[bool]:
-    """Its answers for both stacks, asked side by side."""
+def _apply(here: home.Home, say: Progress, *, docker: bool) -> bool:
+    """Both stacks from preview to proof; once a stack is up, what serves is asked beside the rest."""
+    failed = threading.Event()
+    numbers = {stack: 1 + len(adoption()) + index for index, stack in enumerate(home.STACKS)}
+
+    def one(stack: str) -> bool:
+        steps = application(stack)
+        applied = 1 + next(index for index, step in enumerate(steps) if step.command[1] == "up")
+        walk = partial(_walk, here, say=say, every=len(home.STACKS), failed=failed)
+        if not walk(steps[:applied], numbers[stack]):
+            return False
+        questions = (_ask, _watched) if docker else ()
+        answers = [pool.submit(question, here, stack, say) for question in questions]
+        quiet = walk(steps[applied:], numbers[stack] + applied * len(home.STACKS))
+        return all([quiet, *(answer.result() for answer in answers)])
+
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda stack: question(here, stack, say), home.STACKS))
+        return all(list(pool.map(one, home.STACKS)))
+
+
+def _walk(
+    here: home.Home,
+    steps: Chain,
+    number: int,
+    say: Progress,
+    *,
+    every: int = 1,
+    failed: threading.Event | None = None,
+) -> bool:
+    """Execute steps, numbered from `number`. False when one failed, of these or of those beside: then the
+    others are left out."""
+    failed = failed or threading.Event()
+    for index, step in enumerate(steps):
+        if failed.is_set():
+            return False
+        outcome = _execute(here, step, number + index * every)
+        _report(outcome, say)
+        if outcome.code:
+            failed.set()
+            _explain(outcome, say)
+            return False
+    return True
 
 
 def _ask(here: home.Home, stack: str, say: Progress) -> bool:
@@ -160,7 +217,7 @@ def _ask(here: home.Home, stack: str, say: Progress) -> bool:
     release = docker_hosts.named(here, stack)
     ok = processes.wait_until(lambda: endpoint.release() == release, _ANSWER)
     told = f"{endpoint.url} {'serves' if ok else 'does not serve'} {release}"
-    _say_line(say, ok=ok, title=f"/healthz of {stack}", seconds=time.monotonic() - started, told=told)
+    say_line(say, ok=ok, title=f"/healthz of {stack}", seconds=time.monotonic() - started, told=told)
     return ok
 
 
@@ -180,7 +237,7 @@ def _watched(here: home.Home, stack: str, say: Progress) -> bool:
     monitor.close()
     silent = sorted(check for check in expected if not seen.get(check))
     told = f"no answer: {', '.join(silent)}" if silent else f"{', '.join(sorted(expected))} answer"
-    _say_line(say, ok=ok, title=f"monitor of {stack}", seconds=time.monotonic() - started, told=told)
+    say_line(say, ok=ok, title=f"monitor of {stack}", seconds=time.monotonic() - started, told=told)
     return ok
 
 
@@ -201,7 +258,7 @@ def _adopt(stack: str, title: str) -> Step:
 def _execute(here: home.Home, step: Step, number: int) -> Outcome:
     started = time.monotonic()
     done = subprocess.run(
-        step.command,
+        warm.command(step.command),
         cwd=home.CLONE, env=here.env(), stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
@@ -215,10 +272,10 @@ def _execute(here: home.Home, step: Step, number: int) -> Outcome:
 
 def _report(outcome: Outcome, say: Progress) -> None:
     told = _changes(outcome.output)
-    _say_line(say, ok=outcome.code == 0, title=outcome.step.title, seconds=outcome.seconds, told=told)
+    say_line(say, ok=outcome.code == 0, title=outcome.step.title, seconds=outcome.seconds, told=told)
 
 
-def _say_line(say: Progress, *, ok: bool, title: str, seconds: float, told: str) -> None:
+def say_line(say: Progress, *, ok: bool, title: str, seconds: float, told: str) -> None:
     say(f"{'ok  ' if ok else 'FAIL'}  {title:34}{seconds:6.1f} s  {told}".rstrip())
 
 
@@ -251,9 +308,18 @@ def _writes(here: home.Home) -> dict[str, int]:
 
 
 def _summarize(
-    here: home.Home, before: dict[str, int], seconds: float, say: Progress, *, docker: bool
+    here: home.Home,
+    before: dict[str, int],
+    seconds: float,
+    spent: Mapping[str, float],
+    say: Progress,
+    *,
+    docker: bool,
 ) -> None:
-    say(f"\nBoth stacks are applied and stable. {seconds:.0f} s in all.")
+    say(f"\nBoth stacks are applied and stable. {seconds:.0f} s in all:")
+    for what, part in spent.items():
+        say(f"  {part:5.0f} s  {what}")
+    say("Written to the accounts:")
     for service, last in before.items():
         account = Account(here.account, service)
         verbs = Counter(verb for _, verb, _, _ in account.calls(last))
@@ -276,6 +342,7 @@ def _summarize(
         say(f"  What their alerts said to Discord, Slack and PagerDuty: {outside.receiver_url(here.folder)}/")
     say(
         "\nTry next:\n"
+        "  make week                                     releases, rollbacks, rotation, drift: a week\n"
         '  eval "$(python -m rehearsal env)"             plain pulumi commands work from here on\n'
         "  pulumi preview -s staging\n"
         "  pulumi stack output -s production\n"

@@ -1,8 +1,8 @@
-"""The chain of a working week as scenes: feature, promotion, bad releases, rotation, kill switch, drift.
+"""A working week as scenes: feature, promotion, bad releases, rotation, kill switch, drift.
 
 A scene is data: what happens, the verbs that a person types, and what the stores must say afterwards. The
-stores are asked, never an exit code alone: the account's documents, the Docker engines, git. `make rehearse`
-plays them after its own steps; a test plays the same ones.
+stores are asked, never an exit code alone: the account's documents, the Docker engines, git. `make week`
+plays them, side by side where they work on different stacks; a test plays the same ones.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -23,7 +23,7 @@ import yaml
 from operations.monitor import Monitor
 from plan.settings import PROJECT
 from plan.variables import MATRIX, Need, Row, Store, overlap_of, secret_keys
-from rehearsal import docker_hosts, home, monitor_host, site, stack_files
+from rehearsal import docker_hosts, home, monitor_host, site, stack_files, warm
 from rehearsal.cache import Progress
 from rehearsal.docker_engine import images, processes
 from rehearsal.docker_engine.registry import Registry
@@ -103,9 +103,12 @@ class Stage:
     feature: str = ""
     bad: str = ""
     said: list[Said] = field(default_factory=list)
-    kept: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)  # by scenes, for later ones
+    edge_config_url: str = ""  # of the scene that is played
 
     def __post_init__(self) -> None:
+        if self.feature:
+            return
         named = {str(self.config(stack).get(key, "")) for stack in home.STACKS for key in _RELEASES}
         named |= {sha for stack in home.STACKS for sha in self.config(stack).get("rolledBack", {}).values()}
         last = max(3, *(int(sha[:1] or "0", 16) for sha in named))
@@ -143,7 +146,7 @@ class Stage:
 
     def run(self, *command: str, stdin: str = "") -> Said:
         done = subprocess.run(
-            command, cwd=home.CLONE, env=self.home.env() | {"NO_COLOR": "1"}, input=stdin,
+            warm.command(command), cwd=home.CLONE, env=self.home.env() | {"NO_COLOR": "1"}, input=stdin,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )  # fmt: skip
         return Said(command, done.returncode, done.stdout)
@@ -175,10 +178,10 @@ class Stage:
             id = str(alias.get("deploymentId", ""))
             return {"id": id, **(account.get("deployment", id) or {})}
 
-    def builds(self) -> set[str]:
+    def builds(self, **wanted: str) -> set[str]:
         account = self.account("vercel")
         with contextlib.closing(account):
-            return {id for id, _ in account.find("deployment")}
+            return {id for id, _ in account.find("deployment", **wanted)}
 
     def running(self, stack: str) -> str:
         """`TAG@DIGEST, n of m`: what the engine runs in the stack's socket service."""
@@ -220,12 +223,12 @@ class Stage:
                         )
         return "\n".join(texts)
 
-    def commits(self) -> list[str]:
-        """Subjects of the record, newest first."""
-        return self.git("log", "--format=%s").splitlines()
+    def commits(self, stack: str) -> list[str]:
+        """Subjects of a stack's record, newest first."""
+        return self.git("log", "--format=%s", "--", self.home.stack_file(stack).name).splitlines()
 
-    def clean(self) -> bool:
-        return self.git("status", "--porcelain") == ""
+    def clean(self, *stacks: str) -> bool:
+        return self.git("status", "--porcelain", "--", *(self.home.stack_file(s).name for s in stacks)) == ""
 
     def git(self, *words: str) -> str:
         return self.run("git", "-C", str(self.home.folder), *words).text
@@ -259,7 +262,13 @@ def push(sha: str, *, fault: str = "") -> Happening:
 
 
 def commit_adoption(stage: Stage) -> None:
-    """What adopting wrote into the stack files is committed by whoever adopted (README)."""
+    """What adopting wrote into the stack files is committed by whoever adopted (README).
+
+    From here on each socket server has one task: every rollout of the week waits for one window, not for two.
+    """
+    for stack in home.STACKS:
+        if stage.config(stack).get("socketReplicas") != 1:
+            stage.home.edit(stack, socketReplicas=1)
     if not stage.clean():
         stage.git("commit", "--quiet", "--all", "--message", "Adopt both stacks")
 
@@ -355,23 +364,23 @@ def _release(stage: Stage, stack: str, *, web: str, socket: str) -> Iterator[Fac
         yield Fact(f"/healthz of {stack}", stage.healthz(stack), socket)
 
 
-def _recorded(stage: Stage, *subjects: str) -> Iterator[Fact]:
-    """The newest commits of the record begin so, newest first, and nothing is left uncommitted."""
-    newest = stage.commits()[: len(subjects)]
+def _recorded(stage: Stage, stack: str, *subjects: str) -> Iterator[Fact]:
+    """The newest commits of a stack's record begin so, newest first, and nothing is left uncommitted."""
+    newest = stage.commits(stack)[: len(subjects)]
     begins = all(one.startswith(wanted) for one, wanted in zip(newest, subjects, strict=True))
     yield Fact("the record in git", newest if not begins else list(subjects), list(subjects))
-    yield Fact("git's work tree is clean", stage.clean(), True)
+    yield Fact("git's work tree is clean", stage.clean(stack), True)
 
 
 def staged(stage: Stage) -> Iterator[Fact]:
     yield from _release(stage, STAGING, web=stage.feature, socket=stage.feature)
     if stage.registry:
-        yield from _recorded(stage, f"Stage {stage.feature[:12]}")
+        yield from _recorded(stage, STAGING, f"Stage {stage.feature[:12]}")
 
 
 def promoted(stage: Stage) -> Iterator[Fact]:
     yield from _release(stage, PRODUCTION, web=stage.feature, socket=stage.feature)
-    yield from _recorded(stage, f"Promote {stage.feature[:7]}")
+    yield from _recorded(stage, PRODUCTION, f"Promote {stage.feature[:7]}")
     before = stage.kept["served before"]
     yield Fact("N-1", stage.config(PRODUCTION)["previousRelease"], before, f"N-1 is {before[:7]}")
     yield Fact("N-1 is still built", stage.kept["build before"] in stage.builds(), True)
@@ -379,14 +388,14 @@ def promoted(stage: Stage) -> Iterator[Fact]:
 
 def swarm_kept(stage: Stage) -> Iterator[Fact]:
     yield from _release(stage, STAGING, web=stage.bad, socket=stage.feature)
-    yield from _recorded(stage, "Roll socket of staging back", f"Stage {stage.bad[:12]}")
+    yield from _recorded(stage, STAGING, "Roll socket of staging back", f"Stage {stage.bad[:12]}")
     taken = stage.config(STAGING)["rolledBack"]
     yield Fact("what was taken back", taken, {"socket": stage.bad}, f"{stage.bad[:7]} is taken back")
 
 
 def rolled_back(stage: Stage) -> Iterator[Fact]:
     yield from _release(stage, PRODUCTION, web=stage.feature, socket=stage.feature)
-    yield from _recorded(stage, "Roll web of production back", f"Promote {stage.bad[:7]}")
+    yield from _recorded(stage, PRODUCTION, "Roll web of production back", f"Promote {stage.bad[:7]}")
     reverted = {stage.served(STAGING)["id"]}  # built by the push that reverts it
     yield Fact(
         "builds made by the rollback", stage.builds() - stage.kept["builds"], reverted, "nothing was built"
@@ -425,8 +434,8 @@ def rotated(stage: Stage) -> Iterator[Fact]:
         yield Fact(f"old values in containers of {stack}", left, [])
         stage.kept[f"new {stack}"] = new
     yield Fact("rotated", count > 0, True, f"{count} secrets in {places} places")
-    yield Fact("the record", all(c.startswith("Rotate ") for c in stage.commits()[:2]), True)
-    yield Fact("git's work tree is clean", stage.clean(), True)
+    for stack in home.STACKS:
+        yield from _recorded(stage, stack, "Rotate ")
 
 
 def _without(stage: Stage, stack: str, ended: list[str]) -> str:
@@ -494,10 +503,9 @@ def finished(stage: Stage) -> Iterator[Fact]:
 def battle(stage: Stage) -> Watched:
     """A running reader of the kill switch, with the connection string that production was built with."""
     connection = urlsplit(stage.served(PRODUCTION)["env"]["EDGE_CONFIG"])
-    api = stage.kept["api"].edge_config_url
 
     def read() -> str:
-        url = f"{api}{connection.path}/item/battle?{connection.query}"
+        url = f"{stage.edge_config_url}{connection.path}/item/battle?{connection.query}"
         with urlopen(url, timeout=30) as answer:  # noqa: S310  loopback
             return str(json.loads(answer.read()))
 
@@ -512,12 +520,13 @@ def always_served(stage: Stage) -> Watched:
 
 
 def note_builds(stage: Stage) -> None:
-    stage.kept["builds"] = stage.builds()
+    stage.kept["production's builds"] = stage.builds(target=PRODUCTION)
 
 
 def switched(stage: Stage) -> Iterator[Fact]:
-    yield Fact("deployments", stage.builds(), stage.kept["builds"], "off and on, without a deployment")
-    yield from _recorded(stage, "Switch battle on", "Switch battle off")
+    before, told = stage.kept["production's builds"], "off and on, without a deployment"
+    yield Fact("deployments", stage.builds(target=PRODUCTION), before, told)
+    yield from _recorded(stage, PRODUCTION, "Switch battle on", "Switch battle off")
 
 
 def nothing_drifts(stage: Stage) -> Iterator[Fact]:
@@ -528,95 +537,106 @@ def nothing_drifts(stage: Stage) -> Iterator[Fact]:
 
 # --- the play -----------------------------------------------------------------------------------------------
 
-SCENES: Final[tuple[Scene, ...]] = (
-    Scene(
-        title="a feature reaches staging",
-        steps=(
-            commit_adoption,
-            push("feature"),
-            Verb(words="stage --stack staging --release {feature} {image} --yes"),
-            Verb(words="smoke --stack staging"),
-        ),
-        facts=staged,
+_FEATURE: Final = Scene(
+    title="a feature reaches staging",
+    steps=(
+        commit_adoption,
+        push("feature"),
+        Verb(words="stage --stack staging --release {feature} {image} --yes"),
+        Verb(words="smoke --stack staging"),
     ),
-    Scene(
-        title="promoted to production",
-        steps=(
-            note_production,
-            rehearsed_gate,
-            Verb(words="promote --stack production --release {feature} --yes"),
-            Verb(words="smoke --stack production"),
-        ),
-        facts=promoted,
-    ),
-    Scene(
-        title="Swarm rolls a bad one back",
-        steps=(
-            push("bad", fault="crash"),
-            Verb(
-                words="stage --stack staging --release {bad} {bad_image} --yes",
-                code=1, says="{feature} still serves",
-            ),
-            Verb(words="rollback --stack staging --yes"),
-        ),
-        facts=swarm_kept,
-        during=always_served,
-        docker=True,
-    ),
-    Scene(
-        title="a bad page is rolled back",
-        steps=(
-            push("bad"),
-            Verb(words="promote --stack production --release {bad} --yes"),
-            breaks,
-            Verb(words="smoke --stack production", code=1, says="the smoke test of production failed"),
-            Verb(words="rollback --stack production --yes"),
-            Verb(words="smoke --stack production"),
-            Verb(words="promote --stack production --yes", code=1, says="of web was rolled back"),
-            mended,
-        ),
-        facts=rolled_back,
-    ),
-    Scene(
-        title="every secret is rotated",
-        steps=(
-            Verb(words="rotate --all --generate --stack {stack} --yes", each=True, stdin=lines_of_rotation),
-        ),
-        facts=rotated,
-    ),
-    Scene(
-        title="the old pepper ends",
-        steps=(Verb(words=f"rotate {_PEPPER} --finish --stack {{stack}} --yes", each=True),),
-        facts=finished,
-    ),
-    Scene(
-        title="battle off and on again",
-        steps=(
-            note_builds,
-            Verb(words="features battle=off --stack production --yes"),
-            Verb(words="features battle=on --stack production --yes"),
-        ),
-        facts=switched,
-        during=battle,
-    ),
-    Scene(
-        title="drift is found and mended",
-        steps=(
-            by_hand,
-            Verb(words="drift --stack production --json", code=3),
-            taken_back,
-            Verb(words="drift --stack production", says="nothing was changed by hand"),
-        ),
-        facts=nothing_drifts,
-    ),
+    facts=staged,
 )  # fmt: skip
+_PROMOTION: Final = Scene(
+    title="promoted to production",
+    steps=(
+        note_production,
+        rehearsed_gate,
+        Verb(words="promote --stack production --release {feature} --yes"),
+        Verb(words="smoke --stack production"),
+    ),
+    facts=promoted,
+)  # fmt: skip
+_BAD_SOCKET: Final = Scene(
+    title="Swarm rolls a bad one back",
+    steps=(
+        push("bad", fault="crash"),
+        Verb(
+            words="stage --stack staging --release {bad} {bad_image} --yes",
+            code=1, says="{feature} still serves",
+        ),
+        Verb(words="rollback --stack staging --yes"),
+    ),
+    facts=swarm_kept,
+    during=always_served,
+    docker=True,
+)  # fmt: skip
+_BAD_PAGE: Final = Scene(
+    title="a bad page is rolled back",
+    steps=(
+        push("bad"),
+        Verb(words="promote --stack production --release {bad} --yes"),
+        breaks,
+        Verb(words="smoke --stack production", code=1, says="the smoke test of production failed"),
+        Verb(words="rollback --stack production --yes"),
+        Verb(words="smoke --stack production"),
+        Verb(words="promote --stack production --yes", code=1, says="of web was rolled back"),
+        mended,
+    ),
+    facts=rolled_back,
+)  # fmt: skip
+_ROTATION: Final = Scene(
+    title="every secret is rotated",
+    steps=(
+        Verb(words="rotate --all --generate --stack {stack} --yes", each=True, stdin=lines_of_rotation),
+    ),
+    facts=rotated,
+)  # fmt: skip
+_OLD_PEPPER: Final = Scene(
+    title="the old pepper ends",
+    steps=(Verb(words=f"rotate {_PEPPER} --finish --stack {{stack}} --yes", each=True),),
+    facts=finished,
+)  # fmt: skip
+_KILL_SWITCH: Final = Scene(
+    title="battle off and on again",
+    steps=(
+        note_builds,
+        Verb(words="features battle=off --stack production --yes"),
+        Verb(words="features battle=on --stack production --yes"),
+    ),
+    facts=switched,
+    during=battle,
+)  # fmt: skip
+_DRIFT: Final = Scene(
+    title="drift is found and mended",
+    steps=(
+        by_hand,
+        Verb(words="drift --stack production --json", code=3),
+        taken_back,
+        Verb(words="drift --stack production", says="nothing was changed by hand"),
+    ),
+    facts=nothing_drifts,
+)  # fmt: skip
+
+Act = tuple[tuple[Scene, ...], ...]
+"""Lanes that are played side by side, each a chain of scenes: they work on different stacks."""
+
+WEEK: Final[tuple[Act, ...]] = (
+    ((_FEATURE,),),
+    ((_PROMOTION,),),
+    ((_BAD_SOCKET,), (_KILL_SWITCH, _DRIFT)),
+    ((_BAD_PAGE,),),
+    ((_ROTATION, _OLD_PEPPER),),
+)
+SCENES: Final = tuple(scene for act in WEEK for lane in act for scene in lane)
+"""All of them, in an order in which they can also be played one by one."""
 
 
 def play(stage: Stage, scene: Scene) -> str:
     """Play one scene. What the stores say, in a line; raises SceneError with everything that differs."""
     stage.said.clear()
     with contextlib.ExitStack() as around:
-        stage.kept["api"] = around.enter_context(AccountApi(stage.home.account))
+        stage.edge_config_url = around.enter_context(AccountApi(stage.home.account)).edge_config_url
         if scene.during:
             what, look, right = scene.during(stage)
             seen = around.enter_context(watching(look, pause=0.1))
@@ -646,9 +666,22 @@ def _take(stage: Stage, step: "Verb | Happening") -> None:
         stage.operations(step)
 
 
-def play_all(chain: Sequence[Scene], stage: Stage, say: Progress, line: Callable[..., None]) -> bool:
-    """Play every scene that this machine can, one line each by `line`; False at the first that fails."""
-    for scene in chain:
+def play_all(acts: Sequence[Act], stage: Stage, say: Progress, line: Callable[..., None]) -> bool:
+    """Play every scene that this machine can, one line each by `line`; False where one fails.
+
+    The scenes beside it are played to their end, those after it are left out.
+    """
+    for act in acts:
+        with ThreadPoolExecutor() as pool:
+            # What is said belongs to a lane, what is kept to all.
+            lanes = [pool.submit(_play_lane, lane, replace(stage, said=[]), say, line) for lane in act]
+        if not all(lane.result() for lane in lanes):
+            return False
+    return True
+
+
+def _play_lane(lane: Sequence[Scene], stage: Stage, say: Progress, line: Callable[..., None]) -> bool:
+    for scene in lane:
         if scene.docker and stage.registry is None:
             continue
         started, trouble, told = time.monotonic(), "", ""

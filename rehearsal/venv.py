@@ -7,9 +7,11 @@ clone is ready at once; `.venv` in the clone points to it. Uses nothing outside 
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -51,41 +53,49 @@ def _usable(folder: Path) -> bool:
 
 
 def _install(folder: Path) -> None:
+    """With uv, ten times as fast as pip: the one on PATH, else the pinned one, which pip installs first."""
     files = [part for name in REQUIREMENTS for part in ("-r", str(CLONE / name))]
     python = str(folder / "bin" / "python")
-    if uv := shutil.which("uv"):
+    hashed = ["install", "--quiet", "--require-hashes"]
+    pip = [python, "-m", "pip", *hashed, "--disable-pip-version-check"]
+    uv = shutil.which("uv")
+    if uv:
         _run([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(folder)])
-        _run(
-            [
-                uv,
-                "pip",
-                "install",
-                "--quiet",
-                "--require-hashes",
-                "--compile-bytecode",
-                "--python",
-                python,
-                *files,
-            ]
-        )
-        return
-    if importlib.util.find_spec("ensurepip"):
-        _run([sys.executable, "-m", "venv", str(folder)])
-    elif importlib.util.find_spec("virtualenv"):
-        _run([sys.executable, "-m", "virtualenv", "--quiet", str(folder)])
     else:
-        raise VenvError(
-            f"{sys.executable} cannot make virtual environments. On Debian and Ubuntu: "
-            "apt-get install python3-venv; anywhere: install uv (https://docs.astral.sh/uv/)"
-        )
-    _run(
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", *files]
-    )
+        if importlib.util.find_spec("ensurepip"):
+            _run([sys.executable, "-m", "venv", str(folder)])
+        elif importlib.util.find_spec("virtualenv"):
+            _run([sys.executable, "-m", "virtualenv", "--quiet", str(folder)])
+        else:
+            raise VenvError(
+                f"{sys.executable} cannot make virtual environments. On Debian and Ubuntu: "
+                "apt-get install python3-venv; anywhere: install uv (https://docs.astral.sh/uv/)"
+            )
+        if _uv_alone(pip):
+            uv = str(folder / "bin" / "uv")
+    if uv:
+        _run([uv, "pip", *hashed, "--compile-bytecode", "--python", python, *files])
+    else:
+        _run([*pip, *files])
+
+
+def _uv_alone(pip: list[str]) -> bool:
+    """Install the pinned uv. False where it has no wheel for this machine: pip can do it all."""
+    text = (CLONE / REQUIREMENTS[-1]).read_text()
+    pin = re.search(r"^uv==(?:.*\\\n)*.*", text, re.MULTILINE)
+    if pin is None:
+        return False
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as alone:
+        alone.write(pin[0])
+        alone.flush()
+        command = [*pip, "--only-binary", ":all:", "-r", alone.name]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 def _run(command: list[str]) -> None:
     # A config of the user could point at another index; the hashes decide what is installed all the same.
-    if subprocess.run(command, check=False).returncode:
+    # A group of its own: a Ctrl-C is answered here, once, and not by a traceback of each.
+    if subprocess.run(command, check=False, process_group=0).returncode:
         raise VenvError(f"failed: {' '.join(command)}")
 
 

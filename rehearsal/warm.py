@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -58,6 +58,13 @@ def warm() -> Iterator[None]:
             os.environ.pop(VARIABLE, None)
             ours.close()  # which it sees, as it would if this process were killed
             server.wait(_START)
+
+
+def command(words: Sequence[str]) -> list[str]:
+    """A command as it is run: a module of this repository by a warm Python, where there is one."""
+    if VARIABLE in os.environ and tuple(words[:2]) == (sys.executable, "-m"):
+        return [sys.executable, "-P", str(CLIENT), "module", *words[2:]]
+    return list(words)
 
 
 def _serve(address: str, owner: socket.socket) -> None:

@@ -23,7 +23,7 @@ def main() -> int:
         streams = array.array("i", [0, 1, 2])
         server.sendmsg([len(order).to_bytes(4, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
         server.sendall(order)
-        # Where this process ends, the connection does, and so does the command; nor may it outlive the engine.
+        # Where this process ends, so does the connection, and with it the command. It ends with the engine.
         engine, answer = os.getppid(), b""
         server.settimeout(1)
         while not answer and os.getppid() == engine:

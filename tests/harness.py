@@ -5,7 +5,6 @@ same two lines.
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -94,7 +93,7 @@ class RehearsalHome:
 
     def operations(self, *arguments: str, stdin: str = "") -> Result:
         """`python -m operations ...`, warm where there is a warm Python."""
-        return self.run(*_module("operations"), *arguments, stdin=stdin)
+        return self.run(*warm.command((sys.executable, "-m", "operations", *arguments)), stdin=stdin)
 
     @contextmanager
     def hanging(self, verb: str, kind: str, *command: str, seconds: int = 60) -> Iterator[Running]:
@@ -195,13 +194,6 @@ class RehearsalHome:
         docker_hosts.stop(self.folder)  # and them
         for account in self._accounts.values():
             account.close()
-
-
-def _module(name: str) -> tuple[str, ...]:
-    """The command that runs a module of this repository."""
-    if warm.VARIABLE in os.environ:
-        return (sys.executable, "-P", str(warm.CLIENT), "module", name)
-    return (sys.executable, "-m", name)
 
 
 class DockerHome(RehearsalHome):

@@ -22,6 +22,7 @@ from typing import Any, Final
 import docker  # type: ignore[import-untyped]
 from docker.errors import DockerException  # type: ignore[import-untyped]
 
+from rehearsal import guarded
 from rehearsal.cache import Progress, locked
 from rehearsal.docker_engine import packages, processes
 from rehearsal.docker_engine.errors import DockerUnavailableError
@@ -146,6 +147,7 @@ def ensure(
         if not engine.running():
             environment = _programs(progress)
             progress("starting the rehearsal's Docker engine")
+            guarded.note(engine.folder)
             _clean(engine)  # what a kill or a crash left
             try:
                 _bring_up(engine, first, beside, environment)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from rehearsal import guarded
+
 _started: Final[list[subprocess.Popen[bytes]]] = []  # kept, so that those that end are reaped
 
 
@@ -24,11 +26,11 @@ def find(program: str, argument: str) -> list[int]:
 
 
 def start(command: Sequence[str | Path], log: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start a command that outlives this process and a Ctrl-C in its terminal; its output goes to `log`."""
+    """Start a command that outlives this process; its output goes to `log`. An interrupted run ends it."""
     with log.open("ab") as output:
         started = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            start_new_session=True, cwd="/", env=dict(env),
+            start_new_session=True, cwd="/", env={**env, **guarded.mark()},
         )  # fmt: skip
     _started.append(started)
     return started

@@ -57,11 +57,11 @@ def ensure(progress: Progress = say, *, fetch: Callable[..., bool] = download.fe
     found = _on_path(store)
     if found:
         return found
-    release = store / f"{VERSION}-release"
-    built = store / _ENGINE.build_name
+    release, built = _places(store)
     ready = _ready(release, built)
     if ready is None:
-        with locked(store / "lock", progress, "another clone is preparing the Pulumi engine; waiting for it"):
+        waiting = "another command is preparing the Pulumi engine; waiting for it"
+        with locked(store / "lock", progress, waiting):
             ready = _ready(release, built)
             if ready is None:
                 if not fetch(VERSION, release, progress):
@@ -74,6 +74,22 @@ def ensure(progress: Progress = say, *, fetch: Callable[..., bool] = download.fe
     if ready.origin == "build":
         files.write(ready.bin / _HOST, LANGUAGE_HOST, 0o755)
     return ready
+
+
+def at_hand() -> bool:
+    """True where `ensure` has nothing to prepare."""
+    store = cache("engine")
+    return _on_path(store) is not None or _ready(*_places(store)) is not None
+
+
+def seconds_to_build() -> int:
+    """How long a build takes on this machine."""
+    return _ENGINE.seconds
+
+
+def _places(store: Path) -> tuple[Path, Path]:
+    """Folders of the official release and of the build."""
+    return store / f"{VERSION}-release", store / _ENGINE.build_name
 
 
 def _ready(release: Path, built: Path) -> EnginePaths | None:

@@ -155,9 +155,9 @@ def rehearsed(rehearsal_home: RehearsalHome) -> Iterator[RehearsalHome]:
 
 
 def rehearse(home: RehearsalHome) -> list[str]:
-    """What a rehearsal says, without the scenes (test_scenes.py plays them); it has to succeed."""
+    """What a rehearsal says; it has to succeed."""
     said: list[str] = []
-    assert scenario.run(home.folder, said.append, chain=()) == 0, "\n".join(said)
+    assert scenario.run(home.folder, said.append) == 0, "\n".join(said)
     return said
 
 
@@ -168,14 +168,19 @@ def test_the_rehearsal_applies_both_stacks_and_a_second_one_finds_nothing_to_do(
     said = rehearse(rehearsed)
     text = "\n".join(said)
     steps = [line for line in said if line.startswith("ok  ")]
-    phases = (*scenario.adoption(), *scenario.application())
+    commands = [
+        *scenario.adoption(),
+        *(step for stack in home.STACKS for step in scenario.application(stack)),
+    ]
     asked = 2 * len(home.STACKS)  # each stack's socket server and monitor
-    assert len(steps) == sum(len(phase) for phase in phases) + asked
+    assert len(steps) == len(commands) + asked + 1  # and the Docker hosts
     assert "preview production" in text
     assert "to import" in text
     logs = sorted(rehearsed.home.logs.glob("*.log"))
-    assert len(logs) == len(steps) - asked
+    assert logs.pop(0).name == "00-docker.log"
+    assert [log.name[:2] for log in logs] == [f"{1 + number:02}" for number in range(len(commands))]
     assert all(log.read_text().startswith("$ ") for log in logs)
+    assert "make week" in text
     for service in home.ACCOUNTS:
         assert any(line.split()[:1] == [service] and "created" in line for line in said)
     for stack in home.STACKS:
@@ -241,6 +246,13 @@ def test_a_failing_step_stops_the_rehearsal_with_its_last_words_and_the_command_
 
 
 @pytest.mark.parametrize("stack", home.STACKS)
-def test_no_phase_works_twice_on_one_stack(stack: str) -> None:
-    for phase in (*scenario.adoption(), *scenario.application()):
-        assert sum(step.command[step.command.index("--stack") + 1] == stack for step in phase) <= 1
+def test_what_goes_beside_another_stack_works_on_one_stack_alone(stack: str) -> None:
+    steps = scenario.application(stack)
+    assert {step.command[step.command.index("--stack") + 1] for step in steps} == {stack}
+    assert len({step.title for step in steps}) == len(steps)
+
+
+def test_a_week_without_a_rehearsal_says_what_to_run_and_makes_nothing(tmp_path: Path) -> None:
+    said = cli(tmp_path / "none", "week").failed()
+    assert "make rehearse" in said.stderr
+    assert not (tmp_path / "none").exists()

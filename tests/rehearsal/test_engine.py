@@ -145,14 +145,14 @@ def test_two_clones_that_need_the_engine_at_once_build_it_once(machine: Machine)
 
     def say(line: str) -> None:
         machine.said.append(line)
-        if "another clone is preparing" in line:
+        if "another command is preparing" in line:
             waits.touch()
 
     with ThreadPoolExecutor() as pool:
         first, second = (pool.submit(ensure) for _ in range(2))
     assert first.result() == second.result()
     assert machine.builds == 1
-    assert any("another clone is preparing" in line for line in machine.said)
+    assert any("another command is preparing" in line for line in machine.said)
 
 
 def test_a_ready_engine_is_found_without_a_word(machine: Machine) -> None:
@@ -175,7 +175,7 @@ def test_a_build_is_told_to_keep_to_the_pinned_modules_and_the_version(machine: 
     said = (machine.tools / "said").read_text()
     assert "-mod=readonly" in said
     assert f"version.Version={engines.VERSION} " in said
-    assert {"CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off"} <= set(
+    assert {"CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOGC=off", "GOMEMLIMIT=1GiB"} <= set(
         (machine.tools / "env").read_text().splitlines()
     )
 

@@ -1,4 +1,4 @@
-"""The chain of `make rehearse`, scene by scene, on a home with real Docker hosts; asked are the stores."""
+"""The week of `make week`, scene by scene, on a home with real Docker hosts; asked are the stores."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -75,9 +75,9 @@ def test_each_scene_is_one_line_and_the_first_that_fails_is_the_last(stage: Stag
         return Scene(title=title, steps=(), facts=lambda _: iter(facts))
 
     good = scene("good", Fact("it", 1, 1, "it is one"))
-    chain = (good, scene("bad", Fact("it", 1, 2)), good)
+    bad = scene("bad", Fact("it", 1, 2))
     said: list[str] = []
-    assert not scenes.play_all(chain, stage, said.append, scenario._say_line)
+    assert not scenes.play_all((((good, bad, good),), ((good,),)), stage, said.append, scenario.say_line)
     assert [line.split()[:2] for line in said[:2]] == [["ok", "good"], ["FAIL", "bad"]]
     assert "it is one" in said[0]
     assert said[2].startswith("it: 1, not 2\nWhat was said: ")

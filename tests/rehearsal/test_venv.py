@@ -31,7 +31,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What would have been run; every command succeeds, and the first one leaves a Python."""
     seen: list[list[str]] = []
 
-    def run(command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
+    def run(command: list[str], check: bool, **_: object) -> subprocess.CompletedProcess[str]:
         assert not check
         seen.append(command)
         if "venv" in command:
@@ -65,6 +65,48 @@ def test_uv_is_used_where_there_is_one(
     venv.ensure(lambda _: None)
     assert [command[0] for command in commands] == [str(tool), str(tool)]
     assert "--require-hashes" in commands[-1]
+
+
+def test_without_uv_pip_installs_the_pinned_one_alone_and_that_all_the_others(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pins = (
+        "types-x==1 \\\n    --hash=sha256:1\nuv==1.2 \\\n    --hash=sha256:2 \\\n    --hash=sha256:3\nz==1\n"
+    )
+    (clone / "requirements-dev.txt").write_text(pins)
+    seen: list[tuple[list[str], str]] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        named = Path(command[-1])
+        seen.append((command, named.read_text() if named.is_file() else ""))
+        if "venv" in command:
+            named.mkdir(parents=True)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    folder = venv.ensure(lambda _: None)
+    (_, _), (pip, alone), (uv, _) = seen
+    assert pip[1:4] == ["-m", "pip", "install"]
+    assert "--require-hashes" in pip
+    assert alone == "uv==1.2 \\\n    --hash=sha256:2 \\\n    --hash=sha256:3"
+    assert uv[:3] == [str(folder / "bin" / "uv"), "pip", "install"]
+    assert "--require-hashes" in uv
+
+
+def test_where_uv_has_no_wheel_pip_installs_all_of_them(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (clone / "requirements-dev.txt").write_text("uv==1.2 --hash=sha256:2\n")
+    seen: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        seen.append(command)
+        if "venv" in command:
+            Path(command[-1]).mkdir(parents=True)
+        return subprocess.CompletedProcess(command, int("--only-binary" in command))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    venv.ensure(lambda _: None)
+    assert seen[-1][1:4] == ["-m", "pip", "install"]
+    assert str(clone / "requirements.txt") in seen[-1]
 
 
 def test_a_second_clone_with_the_same_requirements_installs_nothing(
@@ -103,7 +145,7 @@ def test_an_interrupted_installation_is_done_again(commands: list[list[str]]) ->
 
 
 def test_a_failed_installation_is_no_environment(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
+    def run(command: list[str], check: bool, **_: object) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, int(not check))
 
     monkeypatch.setattr(subprocess, "run", run)
