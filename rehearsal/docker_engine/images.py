@@ -84,15 +84,18 @@ def socket_server(
         return _push(client, registry, built, f"socket:{sha}", progress)
 
 
-def caddy(registry: Registry, progress: Progress = lambda _: None) -> ImageRef:
-    """Debian's Caddy. As in the official image it has `wget`, for health checks, and may bind low ports."""
-    program = packages.program("caddy", "caddy", progress)
+def caddy(registry: Registry, progress: Progress = lambda _: None, *, other: Path | None = None) -> ImageRef:
+    """Debian's Caddy, or the `other` one, which the user's cache does not keep.
+
+    As in the official image it has `wget`, for health checks, and may bind low ports.
+    """
+    program = other or packages.program("caddy", "caddy", progress)
     root = _linked(program, "usr/bin/caddy") | _busybox("usr/bin/wget", progress)
     root |= {"tmp": None, "config": None, "data": None, "srv": None}
     with io.BytesIO() as archive:  # COPY would drop the capability, an unpacked archive keeps it
         _archive({"usr/bin/caddy": root.pop("usr/bin/caddy")}, archive, _NET_BIND_SERVICE)
         capable = {"capable.tar": archive.getvalue()}
-    return _of_package(registry, "caddy", program, root, progress, beside=capable)
+    return _of_package(registry, "caddy", program, root, progress, beside=capable, keep=other is None)
 
 
 def prometheus(registry: Registry, progress: Progress = lambda _: None) -> ImageRef:
@@ -183,10 +186,11 @@ def _of_package(
     progress: Progress,
     *,
     beside: Mapping[str, bytes] = MappingProxyType({}),
+    keep: bool = True,
 ) -> ImageRef:
     """Build and push an image of a program, tagged by the version that the program says it has.
 
-    `beside`: what else its Dockerfile names.
+    `beside`: what else its Dockerfile names. `keep`: in the user's cache, one image of each name.
     """
     flag = "version" if name == "caddy" else "--version"
     environment = packages.environment(_package(program))
@@ -196,7 +200,7 @@ def _of_package(
     if found:
         return found
     with contextlib.closing(registry.engine.client(_PATIENCE)) as client:
-        built = _build(client, name, files, {}, progress, keep=True)
+        built = _build(client, name, files, {}, progress, keep=keep)
         return _push(client, registry, built, target, progress)
 
 

@@ -9,6 +9,9 @@ import http.server
 import json
 import os
 import re
+import signal
+import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,11 +19,12 @@ from typing import Any, Protocol
 
 import pytest
 
-from plan.socket import HealthGate
-from rehearsal import demo, docker_engine
+from plan.socket import HealthGate, render_caddyfile, service_name
+from rehearsal import demo, docker_engine, proxy
 from rehearsal.docker_engine import Engine, images, processes, registry
 from rehearsal.docker_engine.clients import Clients
 from rehearsal.docker_engine.registry import Registry
+from tests.builders import production
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
@@ -409,37 +413,20 @@ def test_every_probe_is_counted_as_good_or_failed(run: Run, sound: images.ImageR
     assert bad["ok"] == 0
 
 
-CADDYFILE = """{
-	admin off
-	auto_https disable_redirects
-	skip_install_trust
-}
-https://socket.test:8443 {
-	tls internal
-	reverse_proxy {
-		dynamic a {
-			name battle
-			port 3001
-			refresh 1s
-		}
-		lb_try_duration 5s
-		lb_try_interval 100ms
-		fail_duration 2s
-		transport http {
-			dial_timeout 500ms
-		}
-	}
-}
-"""
+DOMAIN = "socket.test"
 
 
 @pytest.fixture
 def proxied(
     engine: Engine, server_registry: Registry, sound: images.ImageRef, tmp_path: Path
 ) -> Iterator[Callable[[], Any]]:
-    """Caddy with TLS of its own before all servers that the given function starts."""
-    (tmp_path / "Caddyfile").write_text(CADDYFILE)
-    caddy = images.caddy(server_registry)
+    """The default proxy with TLS of its own before all servers that the given function starts.
+
+    Docker's DNS knows them by one name, as it does the tasks of a service; release 1 is the first.
+    """
+    text = render_caddyfile(production(socketTls="internal", socketDomain=DOMAIN).settings())
+    (tmp_path / "Caddyfile").write_text(text.replace(f"tasks.{service_name('production')}", "battle"))
+    caddy = images.caddy(server_registry, other=proxy.ensure(print))
     with contextlib.closing(engine.client()) as client:
         network = client.networks.create("proxied")
         containers = [
@@ -451,13 +438,19 @@ def proxied(
                 volumes=[f"{tmp_path}/Caddyfile:/etc/caddy/Caddyfile:ro"],
                 tmpfs={"/data": "", "/config": ""},
                 read_only=True,
+                cap_drop=["ALL"],
+                cap_add=["NET_BIND_SERVICE"],
             )
         ]
 
         def start() -> Any:
             container = client.containers.create(
                 sound.reference,
-                environment={"CLIENT_URL": ORIGIN, "DRAIN_SECONDS": "4"},
+                environment={
+                    "CLIENT_URL": ORIGIN,
+                    "DRAIN_SECONDS": "4",
+                    "GIT_SHA": str(len(containers)),
+                },
                 networking_config={"proxied": client.api.create_endpoint_config(aliases=["battle"])},
                 network="proxied",
             )
@@ -477,7 +470,7 @@ def test_behind_caddy_a_stopped_server_costs_no_probe_and_its_players_take_their
 ) -> None:
     first = proxied()
     with Clients(
-        "https://socket.test:8443",
+        f"https://{DOMAIN}:8443",
         ORIGIN,
         players=12,
         rooms=3,
@@ -494,3 +487,41 @@ def test_behind_caddy_a_stopped_server_costs_no_probe_and_its_players_take_their
     assert summary["kept"] == summary["reconnects"] == 12
     assert summary["probes"]["failed"] == 0
     assert summary["probes"]["sent"] == summary["probes"]["ok"] > 0
+
+
+def test_behind_caddy_a_server_that_hangs_costs_its_sticky_visitor_no_answer(
+    engine: Engine, proxied: Callable[[], Any]
+) -> None:
+    """No player, no other request: nothing but the proxy's own memory knows that it failed."""
+    hung, _ = proxied(), proxied()
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    def ask(cookie: str = "") -> tuple[int, str, str]:
+        connection = http.client.HTTPConnection(DOMAIN)
+        with (
+            socket.create_connection((engine.address, 8443), 60) as link,
+            context.wrap_socket(link, server_hostname=DOMAIN) as connection.sock,
+        ):
+            connection.request("GET", "/healthz", headers={"Cookie": cookie} if cookie else {})
+            answer = connection.getresponse()
+            release = json.loads(answer.read())["release"] if answer.status == http.HTTPStatus.OK else ""
+        return answer.status, release, (answer.headers["Set-Cookie"] or "").partition(";")[0]
+
+    cookies: dict[str, str] = {}
+
+    def both() -> bool:
+        with contextlib.suppress(OSError):
+            _, release, cookie = ask()
+            cookies[release] = cookie
+        return cookies.keys() >= {"1", "2"}
+
+    assert processes.wait_until(both, 60)
+    hung.reload()
+    node = int(hung.attrs["State"]["Pid"])
+    os.kill(node, signal.SIGSTOP)
+    try:
+        answers = [ask(cookie)[:2] for cookie in [*[cookies["1"]] * 10, *[""] * 10]]
+    finally:
+        os.kill(node, signal.SIGCONT)
+    assert answers == [(200, "2")] * 20
