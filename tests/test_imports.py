@@ -40,10 +40,11 @@ def loaded(file: StackFile, folder: Path) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-def test_a_preview_loads_the_rooms_the_hooks_and_one_library(tmp_path: Path) -> None:
-    """Docker, requests, the command line and the verbs are for those who run them."""
+def test_a_preview_loads_the_rooms_the_hooks_and_two_libraries(tmp_path: Path) -> None:
+    """pydantic for settings, ruamel for the sibling's file; what verbs and hooks ask is loaded by those."""
     names = loaded(production(), tmp_path)
     packages = {name.partition(".")[0] for name in names if name[0] != "_"} - sys.stdlib_module_names
     pydantic = {"pydantic", "pydantic_core", "annotated_types", "typing_inspection", "typing_extensions"}
-    assert packages - pydantic == {"plan", "components", "operations"}
-    assert {name for name in names if name.startswith("operations.")} == {"operations.rollout_hooks"}
+    assert packages - pydantic == {"plan", "components", "operations", "ruamel"}
+    verbs = {name for name in names if name.startswith("operations.")}
+    assert verbs == {"operations.protection_hooks", "operations.rollout_hooks"}

@@ -1,6 +1,5 @@
 """`python -m tests.bench` measures previews and writes docs/benchmarks.md; `rollouts` measures releases."""
 
-import ast
 import contextlib
 import functools
 import os
@@ -131,8 +130,7 @@ def _growth(ours: Home, folder: Path, notes: list[str]) -> list[Figure]:
 def _imports(ours: Home) -> list[Figure]:
     """Processor time: what our rooms add to the SDKs' imports, and the program's own time on mocks."""
     python, sdks = [sys.executable, "-c"], "import pulumi, pulumi_docker, pulumi_github, pulumiverse_vercel"
-    program = ast.parse((CLONE / "__main__.py").read_text()).body
-    rooms = "\n".join(ast.unparse(line) for line in program if isinstance(line, ast.ImportFrom))
+    rooms = programs.imports((CLONE / "__main__.py").read_text())
     costs = interleaved(
         {
             "sdks": lambda: homes.run([*python, sdks], ours),
@@ -141,17 +139,16 @@ def _imports(ours: Home) -> list[Figure]:
         RUNS,
     )
     cpu = {name: [cost.cpu for cost in each] for name, each in costs.items()}
-    own = Spread.of([_own() for _ in range(OWN_RUNS)])
+    own = Spread.of([_own(rooms) for _ in range(OWN_RUNS)])
     return [
         Figure("imports of our rooms and the SDKs over the SDKs alone", ratio(cpu["rooms"], cpu["sdks"])),
         Figure("the program's own time on mocks, both stacks", own, "s", aim=0.15),
     ]
 
 
-def _own() -> float:
-    done = subprocess.run(
-        [sys.executable, "-c", programs.OWN], cwd=CLONE, capture_output=True, text=True, check=True
-    )
+def _own(imports: str) -> float:
+    code = programs.OWN.format(imports=imports)
+    done = subprocess.run([sys.executable, "-c", code], cwd=CLONE, capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1])
 
 

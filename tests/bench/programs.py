@@ -1,5 +1,6 @@
 """What `make bench` compares this program with, as text of a `__main__.py` in a home of its own."""
 
+import ast
 from typing import Final
 
 # Imports the same SDKs and starts the same plugins, which takes a resource of each.
@@ -82,8 +83,15 @@ OWN: Final = """
 import tempfile, time
 from pathlib import Path
 from tests import test_program
+{imports}
 started = time.process_time()
 for file in test_program.FILES.values():
     test_program.run(file, Path(tempfile.mkdtemp()))
 print(time.process_time() - started)
 """
+
+
+def imports(program: str) -> str:
+    """The import statements of a program's text, one a line."""
+    lines = ast.parse(program).body
+    return "\n".join(ast.unparse(line) for line in lines if isinstance(line, ast.Import | ast.ImportFrom))
