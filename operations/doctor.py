@@ -7,14 +7,16 @@ fine-grained token, so for one of those only what it may read is proven.
 
 import json
 import re
+import shutil
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,7 +29,7 @@ from operations.workspace import TO_DECRYPT, OperationError, Workspace
 from plan import preflight
 from plan.hosts import OVERRIDING, DockerHost, monitor_host, socket_host
 from plan.protection import capability, repositories
-from plan.settings import Loaded, Settings
+from plan.settings import PROJECT, Loaded, Settings
 from plan.socket import prefix, socket_plan
 
 REQUIREMENTS: Final = Path(__file__).resolve().parent.parent / "requirements.txt"
@@ -136,6 +138,19 @@ def backend(workspace: Workspace) -> Iterator[Check]:
         yield Check(what=what, fault="it does not", fix=fix)
         return
     yield Check(what=what)
+    file = workspace.stack_file
+    if file.exists() and "encryptionsalt" in file.read_text():  # else a key service encrypts, or nothing does
+        empty = _opens_to_everybody(workspace)
+        yield Check(
+            what="its passphrase is not empty",
+            fault="whoever reads the stack file reads its secrets" if empty else "",
+            fix="env -u PULUMI_CONFIG_PASSPHRASE_FILE PULUMI_CONFIG_PASSPHRASE= pulumi stack "
+            f"change-secrets-provider passphrase --stack {workspace.stack} < NEW_PASSPHRASE_FILE; then point "
+            "PULUMI_CONFIG_PASSPHRASE_FILE there, and where the file left this machine: "
+            f"python -m operations rotate --all --stack {workspace.stack}",
+        )
+        if empty:
+            return
     what = "its secrets can be decrypted"
     try:
         workspace.load()
@@ -143,6 +158,21 @@ def backend(workspace: Workspace) -> Iterator[Check]:
         yield Check(what=what, fault=_last(error), fix=TO_DECRYPT)
         return
     yield Check(what=what)
+
+
+def _opens_to_everybody(workspace: Workspace) -> bool:
+    """Whether the empty passphrase opens the stack file; the engine checks it before it encrypts a value."""
+    known = {k: v for k, v in workspace.env.items() if not k.startswith("PULUMI_CONFIG_PASSPHRASE")}
+    with TemporaryDirectory() as scratch:
+        copy = shutil.copy(workspace.stack_file, scratch)
+        try:
+            replace(workspace, env=known | {"PULUMI_CONFIG_PASSPHRASE": ""}).pulumi(
+                "config", "set", "--secret", f"{PROJECT}:probe", "--stack", workspace.stack,
+                "--config-file", copy, stdin="a value",
+            )  # fmt: skip
+        except OperationError:
+            return False
+    return True
 
 
 def stack_file(loaded: Loaded, today: date) -> Iterator[Check]:

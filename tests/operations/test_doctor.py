@@ -9,6 +9,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from rehearsal.docker_engine.registry import Registry
 from rehearsal.standin import dns, seeds
 from rehearsal.standin.account import Account
 from rehearsal.standin.api import AccountApi
-from tests.builders import StackFile, production, staging
+from tests.builders import ROOT, StackFile, production, staging
 from tests.harness import DockerHome, RehearsalHome
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -437,6 +438,29 @@ def test_faults_of_the_backend_are_found(module_home: RehearsalHome, tmp_path: P
     found = only(doctor.backend(wrong))
     assert found.what == "its secrets can be decrypted"
     assert "PULUMI_CONFIG_PASSPHRASE_FILE" in found.fix
+
+
+def test_a_stack_that_the_empty_passphrase_opens_is_found_and_closed_by_the_printed_command(
+    module_home: RehearsalHome, tmp_path: Path
+) -> None:
+    for name in ("Pulumi.yaml", "Pulumi.staging.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    url = f"file://{tmp_path}?metadata=skip"
+    stack = replace(_workspace(module_home, PULUMI_BACKEND_URL=url), folder=tmp_path)
+    stack.pulumi("stack", "init", "staging", "--secrets-provider", "passphrase")
+    assert faults(list(doctor.backend(stack))) == []
+
+    # What the engine makes of it without a terminal: exit code 0, whatever the environment's file holds.
+    stack.pulumi("stack", "change-secrets-provider", "passphrase", "--stack", "staging")
+    found = only(doctor.backend(stack))
+    assert (found.what, found.fault.split()[0]) == ("its passphrase is not empty", "whoever")
+
+    (tmp_path / "new").write_text("a new passphrase\n")
+    command = found.fix.split(";")[0].replace("NEW_PASSPHRASE_FILE", str(tmp_path / "new"))
+    env = {k: v for k, v in stack.env.items() if k != "PULUMI_OPTION_CWD"}
+    subprocess.run(["sh", "-ec", command], cwd=tmp_path, env=env, check=True, capture_output=True)
+    closed = replace(stack, env={**stack.env, "PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "new")})
+    assert faults(list(doctor.backend(closed))) == []
 
 
 def test_a_backend_that_a_kill_can_make_unreadable_is_found(

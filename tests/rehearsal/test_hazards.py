@@ -493,6 +493,12 @@ HAZARDS: Final[dict[str, str]] = {
     ),
     "token-in-state": "test_the_tokens_are_nowhere_in_the_state",
     "secret-in-the-clear": "test_a_mistake_gives_one_error_block_and_touches_nothing",
+    "empty-passphrase": (
+        "test_a_stack_that_the_empty_passphrase_opens_is_found_and_closed_by_the_printed_command"
+    ),
+    "scalars-rewritten": "test_a_secret_changes_its_own_lines_alone_whatever_else_the_engine_rewrites",
+    "key-twice": "test_a_sibling_that_cannot_be_read_is_a_problem_with_its_line",
+    "digits-become-number": "test_each_printed_command_run_as_it_stands_mends_its_problem",
     "secret-map": "test_only_optional_keys_of_preview_have_a_stack_file_key_of_their_own",
     "stack-reference-elides": "test_an_unreadable_sibling_is_said_aloud",
     "unknown-key": "test_a_mistake_gives_one_error_block_and_touches_nothing",
