@@ -1,6 +1,7 @@
 """What `make bench` makes of its measurements: ratios, comparison with the last figures, the document."""
 
 from datetime import date
+from functools import partial
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_a_ratio_is_taken_round_by_round_so_that_a_slow_round_does_not_count() -
 
 def test_the_first_round_warms_up_and_jobs_alternate() -> None:
     ran: list[str] = []
-    costs = measure.interleaved({name: lambda name=name: ran.append(name) for name in "ab"}, 2)
+    costs = measure.interleaved({name: partial(ran.append, name) for name in "ab"}, 2)
     assert ran == ["a", "b"] * 3
     assert [len(costs[name]) for name in "ab"] == [2, 2]
 
