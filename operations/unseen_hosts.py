@@ -6,7 +6,7 @@ fails as a whole where any plugin refuses. Compared with the state, as everythin
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from operations import hosts
 from operations.accounts import Json
@@ -54,7 +54,7 @@ def judge(resource: Json, running: Running | None, stack: str) -> Iterator[Findi
         yield _finding(resource, "was removed", covers=_EVERYTHING)
         return
     inputs, told, keep, covers = resource["inputs"], [], [], [_IMAGE, _COUNT]
-    note: Mapping[str, Any] | None = None
+    note: Mapping[str, str] | None = None
     applied, there = Image.parse(inputs["taskSpec"]["containerSpec"]["image"]), running.image
     if there != applied:
         back = running.update.startswith("rollback")
@@ -63,7 +63,9 @@ def judge(resource: Json, running: Running | None, stack: str) -> Iterator[Findi
         if back:
             covers = [*_EVERYTHING]  # all of the earlier specification came back with it
         if not there.digest:
-            note = {"mode": {"replicated": {"replicas": 0}}}  # the plugin sees no other difference
+            note = {
+                _IMAGE: f"{there.name}:by-hand"
+            }  # to the plugin a tag without its digest is the same image
         elif applied.tag and "app.paintshare.release" in _labels(inputs):
             keep.append(
                 f"write socketRelease {there.tag} and socketDigest {there.digest} into the stack file"
@@ -84,7 +86,7 @@ def _finding(
     *,
     covers: tuple[str, ...],
     keep: str = "",
-    note: Mapping[str, Any] | None = None,
+    note: Mapping[str, str] | None = None,
 ) -> Finding:
     return Finding(
         name=name_of(resource), urn=resource["urn"], where=where(resource), what=what, keep=keep, note=note,

@@ -96,7 +96,7 @@ class Workspace:
 
     @contextmanager
     def noted(self, properties: Mapping[str, Mapping[str, str]]) -> Iterator[None]:
-        """Have the state say other texts (URN -> property -> text) while the block runs.
+        """Have the state say other texts (URN -> path of a property, `a.b` -> text) while the block runs.
 
         A plugin takes a text for a text well; whatever else is edited into a state makes it panic from then
         on (docs/decisions.md). A copy of the state lies beside the stack file meanwhile. Where the block
@@ -115,13 +115,11 @@ class Workspace:
             yield
         except BaseException as error:
             try:
-                self._edit(
-                    lambda urn, name, now: now == properties[urn][name],
-                    {
-                        urn: {name: before[urn]["inputs"][name] for name in texts}
-                        for urn, texts in properties.items()
-                    },
-                )
+                old = {
+                    urn: {path: _holder(before[urn]["inputs"], path)[_last(path)] for path in texts}
+                    for urn, texts in properties.items()
+                }
+                self._edit(lambda urn, path, now: now == properties[urn][path], old)
             except OperationError as second:
                 raise OperationError(
                     f"{error}\nThe state could not be put back: {second}\nPut it back first: "
@@ -132,13 +130,14 @@ class Workspace:
         copy.unlink()
 
     def _edit(self, chosen: Callable[[str, str, Any], bool], values: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write values (URN -> property -> value) over those of the state that are `chosen`."""
+        """Write values (URN -> path -> value) over those of the state that are `chosen`."""
         state = self.export()
         for resource in state["deployment"]["resources"]:
-            for name, value in values.get(resource["urn"], {}).items():
+            for path, value in values.get(resource["urn"], {}).items():
                 for side in ("inputs", "outputs"):
-                    if chosen(resource["urn"], name, resource[side][name]):
-                        resource[side][name] = value
+                    holder = _holder(resource[side], path)
+                    if chosen(resource["urn"], path, holder[_last(path)]):
+                        holder[_last(path)] = value
         self.pulumi("stack", "import", "--stack", self.stack, stdin=json.dumps(state))
 
     def preview(self, *options: str) -> dict[str, Any]:
@@ -262,6 +261,17 @@ def submap(config: dict[str, Any], key: str) -> dict[str, Any]:
         config[name] = {}
     found: dict[str, Any] = config[name]
     return found
+
+
+def _holder(properties: dict[str, Any], path: str) -> dict[str, Any]:
+    """What holds the property at a path without indices."""
+    for part in path.split(".")[:-1]:
+        properties = properties[part]
+    return properties
+
+
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def sweep(folder: Path) -> None:

@@ -362,9 +362,26 @@ def test_while_a_value_that_nobody_can_read_is_written_the_state_says_another_an
     assert imports(stack) == 1
 
 
-def update_in(stack: Stack, then: Callable[[], None]) -> None:
+def test_a_text_below_a_property_is_told_and_put_back_and_what_stands_beside_it_stays(tmp_path: Path) -> None:
+    """The image of a service, whose digest the plugin does not see missing."""
+    task = {"containerSpec": {"image": "r.example/socket:one", "env": {"A": "b"}}}
+    service = resource("docker:index/service:Service", "socket-service", {"name": "s", "taskSpec": task})
+    stack = Stack([service])
+    object.__setattr__(stack, "folder", tmp_path)
+
+    def told() -> None:
+        for side in ("inputs", "outputs"):
+            there = stack.state()["socket-service"][side]["taskSpec"]["containerSpec"]
+            assert there == {"image": "r.example/socket:by-hand", "env": {"A": "b"}}
+
+    with pytest.raises(OperationError, match="no answer"):
+        update_in(stack, told, {service["urn"]: {"taskSpec.containerSpec.image": "r.example/socket:by-hand"}})
+    assert stack.state()["socket-service"] == service
+
+
+def update_in(stack: Stack, then: Callable[[], None], notes: Any = NOTES) -> None:
     """An update that fails, after it did `then`, while the state is told otherwise."""
-    with stack.noted(NOTES):
+    with stack.noted(notes):
         then()
         raise OperationError("no answer")
 
