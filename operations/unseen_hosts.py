@@ -63,9 +63,8 @@ def judge(resource: Json, running: Running | None, stack: str) -> Iterator[Findi
         if back:
             covers = [*_EVERYTHING]  # all of the earlier specification came back with it
         if not there.digest:
-            note = {
-                _IMAGE: f"{there.name}:by-hand"
-            }  # to the plugin a tag without its digest is the same image
+            # To the plugin a tag without its digest is the same image.
+            note = {_IMAGE: f"{there.name}:by-hand"}
         elif applied.tag and "app.paintshare.release" in _labels(inputs):
             keep.append(
                 f"write socketRelease {there.tag} and socketDigest {there.digest} into the stack file"
