@@ -18,6 +18,7 @@ from operations.unseen import Finding, name_of
 from operations.workspace import OperationError, Workspace
 from plan import paths
 from plan.hosts import DockerHost
+from plan.settings import config_set
 
 _QUIET: Final = frozenset({"same", "read", "refresh"})
 _SECRET: Final = "[secret]"  # noqa: S105  what the engine prints in place of one
@@ -221,7 +222,7 @@ def _finding(resource: Json, change: _Change, state: list[Json], stack: str) -> 
         case "EdgeConfigItem" if "value" in change.paths:
             live, applied = change.paths["value"]
             what = f"is {live}; applied: {applied}"
-            keep = f"to keep it: pulumi config set {inputs.get('key')} {live} --stack {stack}"
+            keep = f"to keep it: {config_set(stack, str(inputs.get('key')), shlex.quote(str(live)))}"
         case "ProjectEnvironmentVariable":
             what += "; builds made since carry the other value until they are made again"
     return Finding(

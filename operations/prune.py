@@ -30,7 +30,10 @@ def histories(settings: Settings, workspace: Workspace, host: Host) -> dict[str,
     """By stack: digests that it named or ran, newest first, as far as anybody remembers.
 
     The stack file as it is, then its versions in git, then the tasks that Swarm still lists of its service.
+    Raises OperationError where another stack's file cannot be read: what it names would be lost.
     """
+    for fault in (sibling.fault for sibling in settings.siblings if sibling.fault):
+        raise OperationError(f"{fault.key}: {fault.text}; nothing was removed: {fault.fix}")
     keys = ("socketDigest", "previousSocketDigest")
     named = {settings.stack: [settings.socket_digest, settings.previous_socket_digest]}
     named |= {s.stack: [str(s.stated.get(key) or "") for key in keys] for s in settings.siblings}

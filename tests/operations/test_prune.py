@@ -3,15 +3,18 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from docker.errors import ImageNotFound  # type: ignore[import-untyped]
 
 from operations import hosts
 from operations.hosts import LocalImage
-from operations.prune import KEEP, judge
+from operations.prune import KEEP, histories, judge
+from operations.workspace import OperationError, Workspace
 from plan.hosts import DockerHost
+from plan.settings import parse, read_siblings
 from plan.socket import service_name
 from rehearsal import docker_engine
 from rehearsal.docker_engine import images, processes, registry
@@ -50,6 +53,16 @@ def test_the_last_of_another_stack_stay_however_little_this_one_keeps() -> None:
 def test_what_only_another_stack_ran_stays_although_it_keeps_it_no_longer() -> None:
     histories = {"staging": MANY[:1], "production": MANY[1:]}
     assert _going(ALL, 2, histories) == set()
+
+
+def test_another_stack_whose_file_cannot_be_read_refuses_because_what_it_names_is_not_known(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "Pulumi.production.yaml").write_text("config:\n  a: 1\n  a: 2\n")
+    settings = parse("staging", {}, (), read_siblings(tmp_path, "staging")).settings
+    workspace = Workspace(folder=tmp_path, stack="staging", env={})
+    with pytest.raises(OperationError, match=r"production\.yaml: line 3: a stands in line 2 already"):
+        histories(settings, workspace, host=cast(hosts.Host, None))
 
 
 def test_what_nobody_knows_stays() -> None:
