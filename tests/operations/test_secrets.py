@@ -1,5 +1,7 @@
 """A secret is set together with its date and HMAC, or stamped after it was set by hand."""
 
+import io
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 import yaml
 
 from operations import secrets
+from operations.cli import console
 from operations.workspace import OperationError, Workspace
 from plan import preflight
 from plan.variables import fingerprint, key_fingerprint
@@ -38,6 +41,13 @@ def test_line_ends_around_a_secret_are_cut_where_it_enters(workspace: Workspace)
     assert (
         workspace.load().settings.values["SOCKET_HOST_KEY"].get_secret_value() == "-----BEGIN\nKEY\nEND-----"
     )
+
+
+def test_standard_input_that_is_no_text_is_refused_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    utf_16 = io.BytesIO("https://dsn".encode("utf-16"))  # what a shell of Windows writes into a pipe
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(utf_16, encoding="utf-8"))
+    with pytest.raises(OperationError, match="no UTF-8 text"):
+        console.read_value("SENTRY_DSN")
 
 
 def test_other_records_stay_as_they_are(workspace: Workspace) -> None:
