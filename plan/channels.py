@@ -17,10 +17,10 @@ _URL: Final = re.compile(
     rf"""(?i:(?P<scheme>https?))://
     (?:[A-Za-z0-9._~-]+(?::[A-Za-z0-9._~-]*)?@)?
     (?P<host>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?::(?P<port>[0-9]+))?
-    (?P<path>/{_CHARACTER}*)?(?:\?(?:{_CHARACTER}|[?/])*)?""",
+    (?P<path>/{_CHARACTER}*)?(?:\?(?:{_CHARACTER}|[?])*)?""",
     re.VERBOSE,
 )
-_PROBE: Final = re.compile(rf"/{_CHARACTER}*(?:\?(?:{_CHARACTER}|[?/])*)?")
+_PROBE: Final = re.compile(rf"/{_CHARACTER}*(?:\?(?:{_CHARACTER}|[?])*)?")
 _PORTS: Final = range(1, 65_536)
 
 _DISCORD: Final = re.compile(r"/api(?:/v[0-9]+)?/webhooks/[0-9]+/[A-Za-z0-9_-]+")

@@ -193,18 +193,29 @@ def _told_at(at: dict[str, str]) -> StackFile:
     return file
 
 
+_ODD = st.tuples(  # what an address may hold: scheme, user and host, what follows its path
+    st.sampled_from(["https://", "HTTP://", "http://u@", "https://u.1:p~@"]),
+    st.sampled_from(["a.example", "A", "x-_.9:1", "10.0.0.1:65535", "localhost"]),
+    st.sampled_from(["", "?", "?a=b&c=%20", "??'()*"]) | st.text("aZ09._~!$&'()*+,;=:@-", max_size=3),
+)
+
+
 @st.composite
 def _near(draw: st.DrawFn) -> dict[str, str]:
-    """Where alerts go, each address sound but for some text in it."""
+    """Where alerts go: each address odd, or with some text in it that it may not hold."""
     found = {}
     for key, sound in _SOUND.items():
-        text, at = draw(_PARTS), draw(st.integers(0, len(sound)))
-        found[key] = draw(st.sampled_from([sound, text, sound + text, sound[:at] + text + sound[at:]]))
+        if draw(st.booleans()):
+            scheme, host, end = draw(_ODD)
+            found[key] = f"{scheme}{host}/{sound.removeprefix('https://').partition('/')[2]}{end}"
+        else:
+            at = draw(st.integers(0, len(sound)))
+            found[key] = sound[:at] + draw(_PARTS) + sound[draw(st.sampled_from([0, at, len(sound)])) :]
     return found
 
 
-@hypothesis.settings(max_examples=2, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
-@hypothesis.given(st.lists(_near(), min_size=40, max_size=40))
+@hypothesis.settings(max_examples=4, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(st.lists(_near(), min_size=12, max_size=12))
 @hypothesis.example([{**_SOUND, key: value.removeprefix("https://")} for key, value in _SOUND.items()])
 @hypothesis.example(
     [_SOUND | {"pagerdutyUrl": url} for url in ("https://a.example", "x", "", "ftp://a/v2/enqueue")]
