@@ -384,8 +384,9 @@ class Judge:
             if not named.sha:
                 continue
             if serves is None:
-                if self.trouble and part in kept:
-                    yield Line.no_go(what, self.trouble, look)
+                if self.trouble:
+                    known = Line.no_go(what, self.trouble, look) if part in kept else None
+                    yield known or Line.unchecked(what, self.trouble)
                 continue
             if serves.same(named):
                 continue

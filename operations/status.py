@@ -114,7 +114,8 @@ def stack_status(
 
     def socket() -> str:
         running = serving.socket(settings)
-        if running is None or not running.settled or running.release != settings.socket_release:
+        named = (settings.socket_release, settings.socket_digest)
+        if running is None or not running.settled or (running.release, running.digest) != named:
             bad.append("socket")
         if running is None:
             return "its host has no such service"

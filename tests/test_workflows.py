@@ -146,6 +146,13 @@ def test_a_step_that_waits_for_a_build_ends_before_the_tokens_of_its_rollback_do
     assert sum(step["timeout-minutes"] for step in steps[:-1]) <= 50
 
 
+def test_a_release_that_nobody_could_judge_is_not_rolled_back() -> None:
+    [job] = [job for job in JOBS if job_id(job) == "promote.production"]
+    [watch] = [step for step in job.body["steps"] if step.get("run", "").endswith("ci-watch")]
+    [rollback] = [step for step in job.body["steps"] if step.get("run", "").endswith("ci-rollback")]
+    assert f"&& steps.{watch['id']}.outputs.unjudged != 'true'" in rollback["if"]
+
+
 def test_only_one_job_at_a_time_changes_a_stack() -> None:
     changing = [job for job in JOBS if job.environment in {s.environment for s in SETTINGS}]
     assert {job.environment for job in changing} == {"staging", "production"}

@@ -304,3 +304,15 @@ def test_the_key_of_the_docker_hosts_is_written_for_its_owner_alone_and_once(tmp
     assert "DOCKER_SSH_KEY" not in env
     assert (tmp_path / ".ssh" / "paintshare").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / ".ssh" / "config").read_text().count("IdentityFile") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(4, "unjudged=true"), (1, "unjudged=false"), (0, "unjudged=false")]
+)
+def test_a_watch_that_nobody_could_judge_is_red_and_told_apart_from_one_that_found_trouble(
+    code: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "output"
+    monkeypatch.setattr(ci, "_shown", lambda *_: (code, ""))
+    assert ci.run(ci.watch(Inputs({"STACK": "staging"})), {"GITHUB_OUTPUT": str(output)}) == code
+    assert output.read_text().splitlines() == [told]
