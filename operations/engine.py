@@ -28,6 +28,7 @@ _OPS: Final = {
     "replace": "replace", "create-replacement": "replace", "delete-replaced": "replace",
     "import-replacement": "replace", "discard": "forget", "discard-replaced": "forget",
 }  # fmt: skip
+_UNREGISTERED: Final = "ResourceRegistrationFailed"
 _COLOR: Final = re.compile(r"<\{%[^%]*%\}>")
 _NOISE: Final = re.compile(r"^(update|preview|refresh) failed$|^\s*$")
 
@@ -285,6 +286,8 @@ class _Raising:
         if self._events.failures:
             found = _diagnostics(printed)
             said += [text for text in found if not any(text.splitlines()[0] in known for known in said)]
+        # Where a run goes on after a failure, the program learns of it and ends in a traceback of the SDK.
+        said = [text for text in said if _UNREGISTERED not in text] or said
         raise OperationError(f"{self._what}:\n" + "\n".join(said)) from None
 
 

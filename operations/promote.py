@@ -457,7 +457,10 @@ def ways_on(settings: Settings, failure: str) -> list[str]:
     """
     stack, new, old = settings.stack, current(settings), previous(settings)
     verb = "promote" if settings.vercel_target == "production" else "stage"
-    onward = f"or take a mended release: python -m operations {verb} --stack {stack}"
+    onward = [
+        f"a mended release: python -m operations {verb} --stack {stack}",
+        f"once more, when its reason is mended: python -m operations up --stack {stack}",
+    ]
     found = []
     failed: dict[Part, tuple[str, ...]] = {
         "web": (f"{names('release', new.web)}:",),
@@ -466,8 +469,9 @@ def ways_on(settings: Settings, failure: str) -> list[str]:
     for part, words in failed.items():
         if (sha := new.of(part).sha) and any(each in failure for each in words):
             before = old.of(part).sha
-            back = f"Go back to {before[:7]}: {_rollback(settings, part)}; " if before else ""
-            found.append(f"{sha[:7]} ({part}) does not serve. {back}{onward}")
+            back = [f"back to {before[:7]}: {_rollback(settings, part)}"] if before else []
+            what = "was not built" if part == "web" else "did not come up"
+            found.append(f"{sha[:7]} ({part}) {what}. To go on, {'; or '.join([*back, *onward])}")
     if old.web and f"{names('release', old.web)}:" in failure:
         found.append(
             f"N-1 ({old.web[:7]}) was not built. To go on without it: pulumi config rm previousRelease "

@@ -1,11 +1,12 @@
 """What the engine is asked to do, with the Automation API in its place."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from pulumi.automation import CommandError
 
-from operations.engine import Engine
+from operations.engine import Engine, _Events
 from operations.workspace import OperationError, Workspace
 from tests.builders import ROOT
 
@@ -59,3 +60,14 @@ def test_after_a_failure_only_a_rotation_goes_on(
     engine.up("", onward=True)
     engine.up("")
     assert [options["continue_on_error"] for _, options in calls] == [True, None]
+
+
+def test_the_traceback_of_a_run_that_went_on_after_a_failure_is_not_told() -> None:
+    events = _Events()
+    events.failures += [
+        "web-release-a: deployment canceled",
+        "Program failed\nTraceback\nResourceRegistrationFailed: x",
+    ]
+    with pytest.raises(OperationError) as told, events.errors("the update failed", "production"):
+        raise CommandError(cast("Any", SimpleNamespace(stdout="", stderr="", code=255)))
+    assert str(told.value) == "the update failed:\nweb-release-a: deployment canceled"

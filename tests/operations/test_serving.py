@@ -158,7 +158,7 @@ def test_builds_that_failed_are_told_with_what_gets_on_without_them() -> None:
     ).settings()
     for said in ("socket-service: rollback completed", f"release {B} failed (exit 1)"):
         [text] = ways_on(staged, said)
-        assert f"Go back to {A[:7]}: python -m operations rollback --part socket --stack staging" in text
+        assert f"back to {A[:7]}: python -m operations rollback --part socket --stack staging" in text
         assert "operations stage --stack staging" in text
 
 
