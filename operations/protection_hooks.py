@@ -4,13 +4,13 @@ GitHub leaves out what it does not give, with a success (`operations.approval`),
 done. A preview calls no hook and does not load what asks.
 """
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Final
 
 import pulumi
 
+from operations.hook_thread import beside
 from plan.settings import Settings
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -25,7 +25,7 @@ def of_environments(settings: Settings, token: str | None) -> pulumi.ResourceHoo
         if not token:
             pulumi.log.warn(f"GITHUB_TOKEN is not set: whether GitHub kept {repository}:{name} is not known")
             return
-        await asyncio.to_thread(_look, settings, token, repository, name)
+        await beside(_look, settings, token, repository, name)
 
     hook = pulumi.ResourceHook("GitHub keeps the protection asked for", kept)
     return pulumi.ResourceHookBinding(after_create=[hook], after_update=[hook])

@@ -4,12 +4,12 @@ The engine calls them while the program runs: before a service is touched, after
 failed. A preview calls none, needs no Docker, and does not even load what asks it.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import pulumi
 
+from operations.hook_thread import beside
 from plan.settings import Settings
 from plan.socket import proxy_name, service_name
 
@@ -115,4 +115,4 @@ def of_monitor(settings: Settings) -> pulumi.ResourceHookBinding | None:
 async def _ask(settings: Settings, what: "Callable[[Rollout], T]") -> T:
     from operations.rollout import Rollout  # noqa: PLC0415  slow: no preview needs it
 
-    return await asyncio.to_thread(what, Rollout(settings))
+    return await beside(what, Rollout(settings))
