@@ -12,7 +12,13 @@ LOGS: Final[docker.ServiceTaskSpecLogDriverArgsDict] = {
     "name": "json-file",
     "options": {"max-size": "10m", "max-file": "3"},
 }
-RESTART: Final[docker.ServiceTaskSpecRestartPolicyArgsDict] = {"condition": "any", "delay": "2s"}
+# Each duration is stated: the plugin sends zero for one that is left out, reads it back and plans its removal
+# in every preview. Such an update of nothing exchanges all tasks (docs/hazards.md, zero-planned-away).
+RESTART: Final[docker.ServiceTaskSpecRestartPolicyArgsDict] = {
+    "condition": "any",
+    "delay": "2s",
+    "window": "0s",
+}
 
 
 def encoded(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from operations import approval, unseen, unseen_hosts
 from operations.accounts import GitHubAccount, Json, VercelAccount
 from operations.engine import Engine, Listener
+from operations.reasons import changed_paths
 from operations.review import UNKNOWNS
 from operations.unseen import Finding, name_of
 from operations.workspace import OperationError, Workspace
@@ -183,12 +184,26 @@ def _changes(plan: Json) -> dict[str, _Change]:
             continue
         change = found.setdefault(step["urn"], _Change())
         change.removed |= step["op"] == "create"
-        for path in step.get("detailedDiff") or {}:
-            old, new = (
-                _at((step.get(side) or {}).get("inputs") or {}, path) for side in ("oldState", "newState")
-            )
-            change.paths[path] = (old, new)
+        before, after = step.get("oldState") or {}, (step.get("newState") or {}).get("inputs") or {}
+        there = before.get("inputs") or {}
+        detail = step.get("detailedDiff")
+        if detail:
+            change.paths |= {path: (_at(there, path), _at(after, path)) for path in detail}
+            continue
+        outputs = {**there, **(before.get("outputs") or {})}  # what the service answered last
+        for name in changed_paths(None, step.get("diffReasons"), {**there, **after}):
+            change.paths |= _differing(name, outputs.get(name), after.get(name))
     return found
+
+
+def _differing(path: str, live: Any, declared: Any) -> dict[str, tuple[Any, Any]]:
+    """Where a property differs whose plugin gives no detail, member by member of what is declared."""
+    if isinstance(live, dict) and isinstance(declared, dict):
+        members = (_differing(f"{path}.{name}", live.get(name), each) for name, each in declared.items())
+        return {below: pair for found in members for below, pair in found.items()}
+    if isinstance(declared, str) and declared in UNKNOWNS:
+        declared = _SECRET
+    return {path: (live, declared)} if live != declared or live == _SECRET else {}
 
 
 def _at(properties: Any, path: str) -> Any:

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from pulumi import automation
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
+from operations.reasons import changed_paths, top
 from operations.review import stays
 from operations.workspace import OperationError, Workspace, runs
 from plan.settings import PROJECT
@@ -248,9 +249,8 @@ class _Events:
             return
         if op == "delete" and stays(step.type, bool(step.old and step.old.retain_on_delete)):
             op = "forget"
-        changed = {
-            path.partition(".")[0].partition("[")[0] for path in step.detailed_diff or step.diffs or ()
-        }
+        stated = {name for side in (step.old, step.new) for name in (side and side.inputs) or ()}
+        changed = {top(path) for path in changed_paths(step.detailed_diff, step.diffs, stated)}
         change = Change(
             op=op, name=_name(step.urn), type=step.type.rsplit(":", 1)[-1], urn=step.urn,
             properties=tuple(sorted(changed - {"__provider"})),

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from operations.reasons import changed_paths
 from operations.workspace import OperationError
 from plan import paths
 
@@ -189,8 +190,12 @@ def _change(base: Step | None, head: Step | None) -> Change | None:
 def _step(step: Json) -> Step:
     op = str(step["op"])
     after = None if op in _GONE else (step.get("newState") or step.get("oldState") or {})
-    reasons = (*(step.get("detailedDiff") or {}), *(step.get("replaceReasons") or ()))
     before = step.get("oldState")
+    stated = {**_inputs(before or {}), **_inputs(after or {})}
+    reasons = (
+        *changed_paths(step.get("detailedDiff"), step.get("diffReasons"), stated),
+        *(step.get("replaceReasons") or ()),
+    )
     return Step(
         urn=str(step["urn"]),
         op=op,

@@ -49,6 +49,8 @@ RULES: Final[dict[str, str]] = {
     "networks, labels of container and volume",
     "service_variables_have_no_order": "container_structures.go mapTypeMapValsToStringSlice: over a map",
     "service_left_out_stays": "service.go: Optional and Computed, so removed lines change nothing",
+    "service_zero_that_nobody_stated_is_planned_away": "FACTS Docker: restart policy with `window` stated; "
+    "service_structures.go createRestartPolicy",
     "service_network_by_name_is_replaced": "FACTS Docker: after a refresh `name` shows a replacement",
     "service_durations_as_read_back": "service_structures.go shortDur: 60s comes back as 1m",
     "service_ratio_as_read_back": "service_structures.go FormatFloat 'f', 1",
@@ -71,6 +73,7 @@ RULES: Final[dict[str, str]] = {
     "service_delete_waits_for_tasks": "service_funcs.go deleteService: for its containers",
 }
 
+RAW_STATE: Final = False  # True once `drift --mend` edits no state
 configure = session.configure
 cancel = session.cancelled.set
 

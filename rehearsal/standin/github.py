@@ -1,13 +1,13 @@
 """The GitHub kinds of the stand-in: what the service enforces and the real plugin does, hazards included.
 
 `server` checks types, required inputs and names from the SDK; here are the rules beyond them. `RULES` names
-each with its source: FACTS (seen with the real plugin 6.15.0), a file of its provider's source (v6.13.0), a
-library or a page of GitHub's documentation. Documents of the account, by kind and id: repository NAME
-(visibility, plan, owner?), environment REPO:NAME, policy ID, secret and variable REPO:ENV:NAME (REPO:NAME
-without environment), ruleset ID, user ID, team ID (with `name`). Secrets keep their value there for tests.
-A repository with `access` ({"users": [ids], "teams": [ids]}) is read by these alone; without, by everybody.
-Of the app's history: commit REPO:SHA (parent, files), checkRun ID, pull NUMBER, issue REPO#NUMBER,
-workflow ID (path, state), workflowRun ID.
+each with its source: FACTS (seen with the real plugin 6.15.0), a file of its provider's source (v6.13.0), or
+`page:` for what a page alone vouches for. Diffs are held against rehearsal/observed/. Documents of the
+account, by kind and id: repository NAME (visibility, plan, owner?), environment REPO:NAME, policy ID, secret
+and variable REPO:ENV:NAME (REPO:NAME without environment), ruleset ID, user ID, team ID (with `name`). They
+hold real values. A repository with `access` ({"users": [ids], "teams": [ids]}) is read by these alone; without,
+by everybody. Of the app's history: commit REPO:SHA (parent, files), checkRun ID, pull NUMBER, issue
+REPO#NUMBER, workflow ID (path, state), workflowRun ID.
 """
 
 import os
@@ -36,50 +36,51 @@ RULES: Final[dict[str, str]] = {
     "environment_wait_is_limited": "FACTS Plans: wait 0-43,200 min",
     "environment_reviewers_are_limited": "FACTS Plans: at most 6 reviewers",
     "environment_reviewer_must_exist": "FACTS reviewers: refused at `up`, not in the preview",
-    "environment_reviewer_without_access_is_dropped": "integrations/terraform-provider-github#1166: 200",
+    "environment_reviewer_without_access_is_dropped": "page: integrations/terraform-provider-github#1166",
     "environment_reviewers_drift_unseen": "FACTS Not seen by refresh: reviewers removed by hand",
     "environment_drift_is_seen": "FACTS Seen: wait timer, admin bypass, self review, branch policy, deleted",
-    "environment_branch_policy_is_one_of_two": "GitHub REST environments: both cannot have the same value",
+    "environment_branch_policy_is_one_of_two": "page: GitHub REST environments: both cannot be the same",
     "environment_protection_dropped_by_plan": "FACTS Plans: canAdminsBypass differs for ever",
-    "environment_reviewers_need_the_plan": "go-github CreateUpdateEnvironment: 422 with them",
+    "environment_reviewers_need_the_plan": "go-github repos_environments.go: 422 with them",
     "environment_needs_the_plan": "FACTS Plans: free and private, the environment answers 404",
-    "environment_equal_import_shows_nothing": "SDK Import: repository:environment; FACTS Adopting",
+    "environment_equal_import_shows_nothing": "FACTS Adopting; SDK Import: repository:environment",
     # deployment policy
     "policy_needs_custom_branch_policies": "FACTS A deployment policy needs customBranchPolicies: true",
     "policy_needs_the_environment": "FACTS A deployment policy: on an existing environment",
     "policy_is_branch_or_tag": "resource_..._deployment_policy.go: ExactlyOneOf",
     "policy_branch_to_tag_replaces": "FACTS branch <-> tag replaces; a new pattern updates in place",
-    "policy_is_unique": "GitHub REST branch-policies: 303, the same name pattern already exists",
+    "policy_is_unique": "page: GitHub REST branch-policies: 303, the same name pattern already exists",
     "policy_dropped_with_the_branch_policy": "FACTS Removing the branch policy with its policies fails once",
     "policy_deleted_by_hand_is_seen": "FACTS Seen",
-    "policy_import": "SDK Import: repository:environment:policyId",
+    "policy_import": "page: SDK Import: repository:environment:policyId",
     # secrets and variables
-    "secret_put_is_an_upsert": "GitHub REST secrets: create or update",
+    "secret_put_is_an_upsert": "page: GitHub REST secrets: create or update",
     "secret_changed_by_hand_is_unseen": "FACTS Not seen by refresh: a secret set again by hand",
     "secret_deleted_by_hand_is_seen": "FACTS Seen: deleted secrets",
-    "secret_import_writes": "SDK Import: the value is not populated; FACTS: never readable",
+    "secret_import_writes": "FACTS Secrets: never readable; SDK Import: the value is not populated",
     "secret_value_updates_in_place": "FACTS Secrets: use `value` (in place)",
     "secret_has_one_value": "resource_github_actions_environment_secret.go: ExactlyOneOf",
     "secret_size_is_limited": "FACTS Plans: 48 KB each",
     "secret_count_is_limited": "FACTS Plans: 100 secrets per environment",
     "entry_name": "util.go validateSecretNameFunc; GitHub docs: letters, digits, _; stored in upper case",
-    "entry_needs_the_environment": "GitHub REST secrets, variables: 404 without the environment",
+    "entry_needs_the_environment": "page: GitHub REST secrets, variables: 404 without the environment",
     "entry_name_replaces": "resource_github_actions_environment_*.go: ForceNew",
-    "variable_is_unique": "GitHub REST variables: 409 already exists",
+    "variable_is_unique": "page: GitHub REST variables: 409 already exists",
     "variable_drift_is_seen": "FACTS Seen: variables, changed and deleted",
-    "variable_equal_import_shows_nothing": "SDK Import: repository:environment:NAME",
+    "variable_equal_import_shows_nothing": "page: SDK Import: repository:environment:NAME",
     "entry_deleted_twice_fails": "resource_github_actions_environment_*.go Delete: returns the 404",
     # rulesets
     "ruleset_ref_is_full": "FACTS Rulesets: a bare branch name passes the preview and fails at `up`",
-    "ruleset_name_is_unique": "GitHub REST rules: 422 Name must be unique",
+    "ruleset_name_is_unique": "page: GitHub REST rules: 422 Name must be unique",
     "ruleset_has_allowed_values": "resource_github_repository_ruleset.go: validators",
     "ruleset_rules_fit_the_target": "util_ruleset_validation.go",
     "ruleset_needs_the_plan": "FACTS Plans: free and private, rulesets 403",
     "ruleset_drift_is_seen": "FACTS Seen: rulesets",
-    "ruleset_equal_import_shows_nothing": "SDK Import: repository:rulesetId",
+    "ruleset_equal_import_shows_nothing": "page: SDK Import: repository:rulesetId",
     "ruleset_updates_in_place": "resource_github_repository_ruleset.go: nothing is ForceNew",
 }
 
+RAW_STATE: Final = False  # True once `drift --mend` edits no state
 # What the real plugin tries again by itself. Source: FACTS GitHub, Faults.
 RETRIES: Final = {500: 3, 502: 3}
 

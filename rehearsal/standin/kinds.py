@@ -60,6 +60,10 @@ class Kind(ABC):
     computed: ClassVar[frozenset[str]] = frozenset()  # outputs that are unknown while a create is previewed
     kept: ClassVar[frozenset[str]] = frozenset()  # inputs (or paths): left out, the service's value stays
 
+    recomputed: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # computed anew with any change, where nobody states them
+
     direct: ClassVar[bool] = False  # asks a real service: no lock, no transaction of the account around it
 
     def defaults(self, inputs: Properties) -> Properties:
@@ -82,6 +86,16 @@ class Kind(ABC):
     def keeps(self, path: str) -> bool:
         """Whether a value that is left out at this path stays the service's."""
         return any(f"{path}.".startswith(f"{name}.") for name in self.kept)
+
+    def compared(self, inputs: Properties, outputs: Properties) -> Properties:
+        """What a diff compares new inputs with. Both arguments are the state's."""
+        del outputs
+        return inputs
+
+    def noise(self, outputs: Properties, inputs: Properties) -> frozenset[str]:
+        """What a diff names beside the changed properties. `outputs`: the state's; `inputs`: the new."""
+        del outputs
+        return self.recomputed - inputs.keys()
 
     def unseen(self) -> frozenset[str]:
         """Properties the service never returns: read keeps what the state holds."""

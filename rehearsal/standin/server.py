@@ -23,7 +23,7 @@ import grpc
 from google.protobuf import empty_pb2, struct_pb2  # type: ignore[import-untyped,unused-ignore]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
-from rehearsal.standin import schema
+from rehearsal.standin import raw_state, schema
 from rehearsal.standin.account import Account
 from rehearsal.standin.kinds import UNKNOWN, Failure, Kind, Properties, ServiceError, UnfinishedError
 
@@ -52,10 +52,14 @@ Change = tuple[str, str]
 
 @dataclass(frozen=True)
 class Difference:
-    """What an update would do: changes by path, and the inputs or paths that force a replacement."""
+    """What an update would do: changes by path, and the inputs or paths that force a replacement.
+
+    `noise`: properties that the plugin names although nobody changed them.
+    """
 
     changes: tuple[Change, ...]
     replaces: frozenset[str]
+    noise: frozenset[str] = frozenset()
 
 
 class StandIn:
@@ -68,6 +72,10 @@ class StandIn:
         self._configure: Callable[[Properties], list[Failure]] = module.configure
         # What the real plugin retries by itself, by status: {500: 3}. Source: FACTS, Faults.
         self._retries: dict[int, int] = getattr(module, "RETRIES", {})
+        #: Whether its plugin is bridged so that the state of each object holds how to get Terraform's back.
+        self.raw_state: bool = getattr(module, "RAW_STATE", False)
+        #: Whether its diffs give every path, or only the names of properties (`Difference.reasons`).
+        self.detailed: bool = getattr(module, "DETAILED", True)
         self._kinds: dict[str, Kind] = {kind.type: kind for kind in module.KINDS}
         self.cancel: Callable[[], None] = getattr(module, "cancel", lambda: None)
         self._lock = threading.Lock()
@@ -99,13 +107,18 @@ class StandIn:
         filled = kind.defaults(inputs)
         return filled, kind.check(filled)
 
-    def diff(self, type: str, old: Properties, new: Properties) -> Difference:
+    def diff(
+        self, type: str, old: Properties, new: Properties, outputs: Properties | None = None
+    ) -> Difference:
         """Compare inputs with inputs: after a refresh the old ones hold what the service returned."""
         kind = self.kind(type)
+        outputs = outputs or {}
+        old = kind.compared(old, outputs)
         changes: list[Change] = []
         for name in sorted(old.keys() | new.keys()):
             changes += _changes(old.get(name), new.get(name), name, kind.keeps)
-        return Difference(tuple(changes), kind.replaced(path for path, _ in changes))
+        noise = kind.noise(outputs, new) if changes else frozenset()
+        return Difference(tuple(changes), kind.replaced(path for path, _ in changes), noise)
 
     def preview_create(self, type: str, inputs: Properties) -> Properties:
         """Outputs as far as they are known before the service was asked."""
@@ -288,7 +301,8 @@ def _answers(method: Callable[..., T]) -> Callable[..., T]:
         except ServiceError as error:
             message = str(error)
             if isinstance(error, UnfinishedError):
-                context.set_trailing_metadata((("grpc-status-details-bin", _details(error)),))
+                kept = raw_state.kept(error.outputs) if self.standin.raw_state else error.outputs
+                context.set_trailing_metadata((("grpc-status-details-bin", _details(error, kept)),))
         except Exception as error:
             trace = error.__traceback__
             while trace is not None and trace.tb_next is not None:
@@ -301,14 +315,14 @@ def _answers(method: Callable[..., T]) -> Callable[..., T]:
     return wrapped
 
 
-def _details(error: UnfinishedError) -> bytes:
+def _details(error: UnfinishedError, outputs: Properties) -> bytes:
     """The protocol's partial failure: the engine keeps the resource and updates it on the next run."""
     status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(error))
     # Secrets need no wrapping here: see `to_struct`.
     status.details.add().Pack(
         provider_pb2.ErrorResourceInitFailed(
             id=error.id,
-            properties=to_struct(error.outputs),
+            properties=to_struct(outputs),
             inputs=to_struct(error.inputs),
             reasons=[str(error)],
         )
@@ -321,6 +335,15 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def __init__(self, standin: StandIn) -> None:
         self.standin = standin
+
+    def _state(self, request: Any, struct: struct_pb2.Struct, method: str) -> Properties:
+        """Outputs of the state. Raises ServiceError where the plugin cannot read them any more."""
+        where = f"provider={self.standin.service} v={self.standin.schema.version} resourceURN={request.urn}"
+        return raw_state.recovered(to_properties(struct), f"{where} method={method}")
+
+    def _outputs(self, type: str, outputs: Properties) -> struct_pb2.Struct:
+        outputs = raw_state.kept(outputs) if self.standin.raw_state else outputs
+        return to_struct(outputs, self.standin.secret(type))
 
     @_answers
     def Handshake(self, request: Any) -> provider_pb2.ProviderHandshakeResponse:
@@ -376,16 +399,17 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     @_answers
     def Diff(self, request: Any) -> provider_pb2.DiffResponse:
         old, new = to_properties(request.old_inputs), to_properties(request.news)
-        difference = self.standin.diff(_type(request.urn), old, new)
+        outputs = self._state(request, request.olds, "Diff")
+        difference = self.standin.diff(_type(request.urn), old, new, outputs)
         response = provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME
             if difference.changes
             else provider_pb2.DiffResponse.DIFF_NONE,
             replaces=sorted(difference.replaces),
-            diffs=sorted({_top(path) for path, _ in difference.changes}),
-            hasDetailedDiff=True,
+            diffs=sorted({_top(path) for path, _ in difference.changes} | difference.noise),
+            hasDetailedDiff=self.standin.detailed,
         )
-        for path, change in difference.changes:
+        for path, change in difference.changes if self.standin.detailed else ():
             replaced = not difference.replaces.isdisjoint((path, _top(path)))
             name = change.upper() + ("_REPLACE" if replaced else "")
             response.detailedDiff[path].kind = provider_pb2.PropertyDiff.Kind.Value(name)
@@ -396,37 +420,36 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Create(self, request: Any) -> provider_pb2.CreateResponse:
         type, inputs = _type(request.urn), to_properties(request.properties)
         if request.preview:
-            id, outputs = "", self.standin.preview_create(type, inputs)
-        else:
-            id, outputs = self.standin.create(type, inputs)
-        return provider_pb2.CreateResponse(id=id, properties=to_struct(outputs, self.standin.secret(type)))
+            known = self.standin.preview_create(type, inputs)
+            return provider_pb2.CreateResponse(properties=to_struct(known, self.standin.secret(type)))
+        id, outputs = self.standin.create(type, inputs)
+        return provider_pb2.CreateResponse(id=id, properties=self._outputs(type, outputs))
 
     @_answers
     def Read(self, request: Any) -> provider_pb2.ReadResponse:
         type = _type(request.urn)
-        state, inputs = to_properties(request.properties), to_properties(request.inputs)
+        state, inputs = self._state(request, request.properties, "Read"), to_properties(request.inputs)
         found = self.standin.read(type, request.id, state, inputs)
         if found is None:
             return provider_pb2.ReadResponse()
         id, inputs, outputs = found
-        secret = self.standin.secret(type)
-        return provider_pb2.ReadResponse(
-            id=id, inputs=to_struct(inputs, secret), properties=to_struct(outputs, secret)
-        )
+        stated = to_struct(inputs, self.standin.secret(type))
+        return provider_pb2.ReadResponse(id=id, inputs=stated, properties=self._outputs(type, outputs))
 
     @_answers
     def Update(self, request: Any) -> provider_pb2.UpdateResponse:
         type = _type(request.urn)
-        state, inputs = to_properties(request.olds), to_properties(request.news)
+        state, inputs = self._state(request, request.olds, "Update"), to_properties(request.news)
         if request.preview:
-            outputs = self.standin.preview_update(type, state, inputs)
-        else:
-            outputs = self.standin.update(type, request.id, state, inputs)
-        return provider_pb2.UpdateResponse(properties=to_struct(outputs, self.standin.secret(type)))
+            known = self.standin.preview_update(type, state, inputs)
+            return provider_pb2.UpdateResponse(properties=to_struct(known, self.standin.secret(type)))
+        outputs = self.standin.update(type, request.id, state, inputs)
+        return provider_pb2.UpdateResponse(properties=self._outputs(type, outputs))
 
     @_answers
     def Delete(self, request: Any) -> empty_pb2.Empty:
-        self.standin.delete(_type(request.urn), request.id, to_properties(request.properties))
+        state = self._state(request, request.properties, "Delete")
+        self.standin.delete(_type(request.urn), request.id, state)
         return empty_pb2.Empty()
 
     @_answers

@@ -1,8 +1,9 @@
 """The Vercel kinds of the stand-in: what the service enforces, what the real plugin does, hazards included.
 
 `server` checks types, required inputs and names from the SDK; here are the rules beyond them. `RULES` names
-each with its source: FACTS (seen with the real plugin), a file of the provider's own source, an SDK
-docstring, a page. Documents use the provider's property names; their kinds are team, repository, project,
+each with its source: FACTS (seen with the real plugin), a file of the provider's own source, or `page:` for
+what a page alone vouches for (documentation, a docstring, an issue). Diffs are held against
+rehearsal/observed/. Documents use the provider's property names; their kinds are team, repository, project,
 variable, environment, domain, deployment, alias (id: domain), edgeConfig, edgeConfigItem, edgeConfigToken,
 retention, webhook, alertRule, alertNotification, slackInstallation. They hold real values.
 """
@@ -35,16 +36,16 @@ RULES: Final[dict[str, str]] = {
     "project_delete_takes_all_below": "client/project.go DeleteProject: variables cease to exist with it",
     "project_settings_have_allowed_values": "resource_project.go: validators",
     "project_one_way_to_say_it": "resource_project.go: ConflictsWith of region and of preview feedback",
-    "project_repository_must_be_connected": "SDK Project.git_repository: Vercel for GitHub",
+    "project_repository_must_be_connected": "page: SDK Project.git_repository: Vercel for GitHub",
     # variable
     "variable_conflicts_on_key_and_target": "FACTS Variables: ENV_CONFLICT with its id",
-    "variable_of_a_branch_overrides": "Vercel docs, environment-variables: Preview",
-    "variable_branch_needs_preview": "getsentry/sentry#38047: gitBranch only with target=preview",
-    "variable_branch_is_not_production": "vercel/vercel#15763: Cannot set Production Branch",
-    "variable_branch_must_exist": "vercel/vercel#16111: branch not found in the connected Git repository",
+    "variable_of_a_branch_overrides": "page: Vercel docs, environment-variables: Preview",
+    "variable_branch_needs_preview": "page: getsentry/sentry#38047: gitBranch only with target=preview",
+    "variable_branch_is_not_production": "page: vercel/vercel#15763: Cannot set Production Branch",
+    "variable_branch_must_exist": "page: vercel/vercel#16111: branch not found in the Git repository",
     "variable_sensitive_refuses_development": "FACTS Variables: sensitive=True with target development fails",
-    "variable_needs_a_scope": "SDK: at least one of target or custom_environment_ids must be set",
-    "variable_has_one_value": "SDK: exactly one of value or value_wo is required",
+    "variable_needs_a_scope": "page: SDK: at least one of target or custom_environment_ids must be set",
+    "variable_has_one_value": "page: SDK: exactly one of value or value_wo is required",
     "variable_has_allowed_values": "resource_project_environment_variable.go: validators",
     "variable_replaces_and_updates": "FACTS Variables: the lists In place and Replace",
     "variable_sensitive_is_never_read": "FACTS Variables: a change by hand is not seen",
@@ -55,15 +56,15 @@ RULES: Final[dict[str, str]] = {
     "variable_policy_forces_sensitive": "FACTS Others: team policies can force `sensitive` on every variable",
     "variable_left_out_branch_stays": "client/environment_variable.go: gitBranch is omitempty in the PATCH",
     # custom environment
-    "environment_name_is_free": "Vercel REST custom-environments: not Production, Preview",
+    "environment_name_is_free": "page: Vercel REST custom-environments: not Production, Preview",
     "environment_has_allowed_values": "resource_custom_environment.go: validators",
     "environment_keeps_what_is_left_out": "FACTS Others: keeps its old value silently",
-    "environment_needs_the_plan": "Vercel docs, custom environments: Pro 1, Enterprise 12",
+    "environment_needs_the_plan": "page: Vercel docs, custom environments: Pro 1, Enterprise 12",
     "environment_delete_takes_variables": "client/custom_environment.go: DeleteCustomEnvironment",
-    "environment_import_takes_name_or_id": "SDK Import: team/prj/name; REST takes environmentSlugOrId",
+    "environment_import_takes_name_or_id": "page: SDK Import: team/prj/name; REST takes environmentSlugOrId",
     # domain
     "domain_existing_needs_import": "FACTS Others: an existing one needs an import (team/prj/domain)",
-    "domain_redirects_within_the_project": "SDK ProjectDomain.redirect: a domain name of the project",
+    "domain_redirects_within_the_project": "page: SDK ProjectDomain.redirect: a domain name of the project",
     "domain_replaces_and_updates": "FACTS Others: `domain` replaces",
     "domain_branch_is_not_production": "resource_project_domain.go Create",
     "domain_has_one_scope": "resource_project_domain.go: ConflictsWith",
@@ -75,21 +76,21 @@ RULES: Final[dict[str, str]] = {
     "deployment_ref_needs_git": "client/deployment.go getGitSource: project has no linked git repository",
     "deployment_keeps_the_variables_of_its_build": "FACTS Variables: new deployments only",
     "deployment_stays_when_deleted": "FACTS Others: delete_on_destroy is off by default",
-    "deployment_takes_its_domains": "SDK Project.auto_assign_custom_domains; SDK ProjectDomain.git_branch",
+    "deployment_takes_its_domains": "page: SDK Project.auto_assign_custom_domains, ProjectDomain.git_branch",
     "deployment_is_skipped": "client/deployment.go: deployment canceled; Vercel docs, Ignored Build Step",
     "deployment_is_staged": "FACTS Releases: with auto-assign off a production build is staged",
     "deployment_cannot_be_imported": "resource_deployment.go: no ImportState",
     # alias
     "alias_moves_in_place": "FACTS Others: Alias.deployment_id updates in place",
     "alias_is_an_upsert": "resource_alias.go Create: the API is an upsert",
-    "alias_needs_a_domain_of_the_team": "Vercel REST assign-an-alias: 403 without access to the domain",
-    "alias_needs_a_ready_deployment": "Vercel REST assign-an-alias: the deployment must exist and be ready",
+    "alias_needs_a_domain_of_the_team": "page: Vercel REST assign-an-alias: 403 without access to the domain",
+    "alias_needs_a_ready_deployment": "page: Vercel REST assign-an-alias: the deployment must be ready",
     "alias_delete_takes_the_domain_down": "client/alias.go DeleteAlias",
     "alias_left_behind_when_renamed": "resource_alias.go Update: upserts the new name, deletes nothing",
     "alias_cannot_be_imported": "resource_alias.go: no ImportState",
     # Edge Config
     "edge_config_name": "resource_edge_config.go: validators",
-    "edge_config_count_is_limited": "Vercel docs, pricing/edge-config: 1, 3, 10 stores by plan",
+    "edge_config_count_is_limited": "page: Vercel docs, pricing/edge-config: 1, 3, 10 stores by plan",
     "edge_config_item_replaced_in_wrong_order_is_gone": "FACTS Others: the item is gone",
     "edge_config_item_has_one_value": "resource_edge_config_item.go: ExactlyOneOf, key",
     "edge_config_token_connects": "client/edge_config_token.go ConnectionString",
@@ -97,14 +98,16 @@ RULES: Final[dict[str, str]] = {
     "retention_has_allowed_values": "resource_project_deployment_retention.go: OneOf(1d ... 1y, unlimited)",
     "retention_stays_when_deleted": "resource_project_deployment_retention.go: Delete",
     "webhook_replaces": "FACTS Others: Webhook: any change replaces",
-    "webhook_needs_known_projects": "SDK Webhook.project_ids: IDs of projects of the team",
+    "webhook_needs_known_projects": "page: SDK Webhook.project_ids: IDs of projects of the team",
     "alert_rule_is_one_metric_or_a_ratio": "FACTS Others: one division named `formula`",
     "alert_rule_has_allowed_values": "SDK CustomAlertRule; resource_custom_alert_rule.go: validators",
-    "alert_rule_floor_is_of_the_numerator": "SDK CustomAlertRule.trigger.minimum: ratios with gt or gte",
-    "alert_rule_needs_observability_plus": "SDK CustomAlertRule.project_id: requires Observability Plus",
-    "alert_notification_needs_its_ends": "SDK AlertRuleSlackNotification, ...Webhook...",
+    "alert_rule_floor_is_of_the_numerator": "page: SDK CustomAlertRule.trigger.minimum: ratios, gt or gte",
+    "alert_rule_needs_observability_plus": "page: SDK CustomAlertRule.project_id: Observability Plus",
+    "alert_notification_needs_its_ends": "page: SDK AlertRuleSlackNotification, ...Webhook...",
 }
 
+# Its diffs give no path, only the names of properties, and beside them what it computes anew.
+DETAILED: Final = False
 RETRIES: Final = {429: 3}  # what the plugin retries by itself (FACTS Others)
 
 Read = tuple[str, Properties, Properties]
@@ -282,6 +285,12 @@ class Project(VercelKind):
     type = "vercel:index/project:Project"
     document = "project"
     replace_on = frozenset({"teamId"})
+    recomputed = frozenset(
+        {
+            *("buildMachineType", "enablePreviewFeedback", "enableProductionFeedback", "gitProviderOptions"),
+            *("previewComments", "resourceConfig", "serverlessFunctionRegion"),
+        }
+    )
     # The last two: no difference by themselves, and yet reset by an update that another one causes.
     kept = VercelKind.kept | frozenset(
         {*COMPUTED, "serverlessFunctionRegion", "enablePreviewFeedback", "previewComments"}
@@ -289,6 +298,9 @@ class Project(VercelKind):
 
     def defaults(self, inputs: Properties) -> Properties:
         return {**_DEFAULTS, **super().defaults(inputs)}
+
+    def noise(self, outputs: Properties, inputs: Properties) -> frozenset[str]:
+        return super().noise(outputs, inputs) - stated(outputs).keys()  # UseNonNullStateForUnknown
 
     def check(self, inputs: Properties) -> list[Failure]:
         failures = _matches(
@@ -339,6 +351,8 @@ class Project(VercelKind):
         updated |= {name: declared.get(name) for name in _RESET}
         updated |= {name: declared.get(name, default) for name, default in _DEFAULTS.items()}
         updated |= {name: declared.get(name, state.get(name, project.get(name))) for name in COMPUTED}
+        if updated.get("enableProductionFeedback") is None:
+            updated["enableProductionFeedback"] = False  # sent with any update, whatever is stated
         if "resourceConfig" in declared:  # its members are sent one by one, unstated ones not at all
             updated["resourceConfig"] = project.get("resourceConfig", {}) | stated(declared["resourceConfig"])
         if inputs.get("gitRepository"):
@@ -403,6 +417,7 @@ class ProjectEnvironmentVariable(VercelKind):
     document = "variable"
     replace_on = frozenset({"sensitive", "customEnvironmentIds", "key", "projectId", "teamId"})
     kept = VercelKind.kept | {"targets", "customEnvironmentIds"}
+    recomputed = frozenset({"comment"})
     sets = ("targets", "customEnvironmentIds")
 
     def check(self, inputs: Properties) -> list[Failure]:
@@ -753,6 +768,7 @@ class Deployment(VercelKind):
     )
     kept = VercelKind.kept | {"meta"}
     computed = frozenset({"domains", "url"})
+    recomputed = frozenset({"domains"})
     _stated: ClassVar = ("deleteOnDestroy", "environment", "files", "pathPrefix", "projectSettings", "meta")
 
     def check(self, inputs: Properties) -> list[Failure]:
@@ -917,6 +933,7 @@ class Alias(VercelKind):
     type = "vercel:index/alias:Alias"
     document = "alias"
     replace_on = frozenset({"teamId"})
+    recomputed = frozenset({"id"})
 
     def create(self, account: Account, inputs: Properties) -> tuple[str, Properties]:
         set_alias(account, _team(account, inputs), inputs["alias"], inputs["deploymentId"])
@@ -1030,6 +1047,7 @@ class EdgeConfigItem(VercelKind):
     type = "vercel:index/edgeConfigItem:EdgeConfigItem"
     document = "edgeConfigItem"
     replace_on = frozenset({"edgeConfigId", "key", "value", "valueJson"})
+    recomputed = frozenset({"id", "teamId", "value", "valueJson"})
 
     def check(self, inputs: Properties) -> list[Failure]:
         failures = _matches(

@@ -79,6 +79,12 @@ def test_a_changed_secret_shows_as_changed_and_without_a_value() -> None:
     assert "value: [secret]  (changed)" in bodies(review)[0]
 
 
+def test_a_changed_secret_of_a_plugin_that_only_names_it_shows_without_what_is_computed_anew() -> None:
+    head = plan(step("d", "update", {"value": SECRET}, diffReasons=["comment", "value", "id"]))
+    [change] = reviewed(plan(), head).changes
+    assert [difference.path for difference in change.differences] == ["value"]
+
+
 def test_what_neither_would_create_is_compared_as_it_would_be() -> None:
     """Before a first `up` everything is to be created: a changed property is what the pull request brings."""
     review = reviewed(plan(step("d", "create", {"a": "1"})), plan(step("d", "create", {"a": "2"})))

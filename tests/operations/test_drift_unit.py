@@ -227,6 +227,81 @@ def test_what_a_plain_preview_would_change_too_is_an_edit_and_no_drift() -> None
     assert drifted.pending == 2
 
 
+ALIAS: Final = resource("vercel:index/alias:Alias", "web-live", {"alias": "a.example", "deploymentId": "new"})
+SWITCH: Final = resource(
+    "vercel:index/edgeConfigItem:EdgeConfigItem", "web-feature-battle", {"key": "battle", "value": "on"}
+)
+PROJECT: Final = resource(
+    "vercel:index/project:Project", "web-project",
+    {"name": "p", "skewProtection": "12 hours", "resourceConfig": {"fluid": True}},
+)  # fmt: skip
+STAGING: Final = resource(
+    "vercel:index/customEnvironment:CustomEnvironment", "web-environment-staging",
+    {"name": "staging", "branchTracking": {"type": "equals", "pattern": "develop"}},
+)  # fmt: skip
+PUBLIC: Final = resource(unseen.VARIABLE, "web-variable-URL-production", {"key": "URL", "value": "https://a"})
+PROJECTS_NOISE: Final = (
+    *("buildMachineType", "enablePreviewFeedback", "enableProductionFeedback", "gitProviderOptions"),
+    *("previewComments", "resourceConfig", "serverlessFunctionRegion"),
+)
+
+
+def named(of: Json, live: Json, *reasons: str, op: str = "update") -> Json:
+    """A step of Vercel's plugin: names of properties alone, `live` being what the service answers."""
+    return {
+        "op": op, "urn": of["urn"], "detailedDiff": None, "diffReasons": [*live, *reasons],
+        "oldState": {"inputs": of["inputs"], "outputs": {**of["outputs"], "id": "x", "teamId": "t", **live}},
+        "newState": {"inputs": of["inputs"]},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("step", "what"),
+    [
+        (
+            named(ALIAS, {"deploymentId": "old"}, "id"),
+            "serves old, which this stack did not deploy; applied: ",
+        ),
+        (
+            named(SWITCH, {"value": "off"}, "id", "teamId", "valueJson", op="replace"),
+            "is off; applied: on",
+        ),
+        (
+            named(PROJECT, {"skewProtection": None}, *PROJECTS_NOISE),
+            "skewProtection is not set; applied: 12 hours",
+        ),
+        (
+            named(STAGING, {"branchTracking": {"type": "equals", "pattern": "feature/"}}),
+            "branchTracking.pattern is feature/; applied: develop",
+        ),
+        (
+            named(PUBLIC, {"value": "https://b"}, "comment"),
+            "value is https://b; applied: https://a; builds made",
+        ),
+        (named(PUBLIC, {"value": "[secret]"}, "comment"), "value differs from what was applied; builds made"),
+    ],
+)
+def test_an_edit_that_the_plugin_only_names_is_told_and_nothing_beside_it(step: Json, what: str) -> None:
+    state = [*STATE, ALIAS, SWITCH, PROJECT, STAGING, PUBLIC]
+    [finding] = found(stack=Stack(state, refreshed=[step])).findings
+    assert finding.urn == step["urn"]
+    assert finding.what.startswith(what)
+    assert finding.what.count("applied") == 1
+    # With the same change pending, as a plain preview names it, none is left.
+    assert found(stack=Stack(state, refreshed=[step], plain=[step])).findings == ()
+
+
+def test_what_nobody_stated_or_is_as_stated_is_no_change_by_hand() -> None:
+    """Computed anew beside another change, which is pending here."""
+    state = [*STATE, PROJECT, PUBLIC]
+    grown = {
+        "resourceConfig": {"fluid": True, "functionDefaultTimeout": 300},
+        "serverlessFunctionRegion": "iad1",
+    }
+    steps = [named(PROJECT, grown, *PROJECTS_NOISE), named(PUBLIC, {"comment": None})]
+    assert found(stack=Stack(state, refreshed=steps)).findings == ()
+
+
 def test_what_is_gone_was_removed_and_an_edit_of_it_does_not_hide_that() -> None:
     gone = {"op": "create", "urn": ENVIRONMENT["urn"]}
     edit = update(ENVIRONMENT, waitTimer=(0, 5))

@@ -61,7 +61,7 @@ class Driver:
     def changes(self, object: Object, **inputs: Any) -> list[str]:
         """Paths that a preview shows, `!` before those that force a replacement."""
         difference = self.plugin.diff(
-            self._types[object.kind], object.inputs, self.checked(object.kind, **inputs)
+            self._types[object.kind], object.inputs, self.checked(object.kind, **inputs), object.outputs
         )
         replaces = difference.replaces
         return [

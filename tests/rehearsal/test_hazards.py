@@ -427,6 +427,7 @@ HAZARDS: Final[dict[str, str]] = {
     ),
     "environment-keeps-old-value": "test_another_branch_moves_the_custom_environment_with_it",
     "environment-reserved-name": "test_a_mistake_is_named_by_its_key_with_the_command_that_mends_it",
+    "names-and-no-paths": "test_an_edit_that_the_plugin_only_names_is_told_and_nothing_beside_it",
     "domain-exists": "test_domains_that_exist_are_adopted_by_name",
     "alias-deleted": "test_giving_up_the_pinned_release_leaves_the_domain_up",
     "build-hangs": "test_a_step_that_waits_for_a_build_ends_before_the_tokens_of_its_rollback_do",
@@ -473,6 +474,7 @@ HAZARDS: Final[dict[str, str]] = {
     "login-change-replaces": "test_credentials_of_the_registry_show_as_a_label_of_the_service_alone",
     "login-kept-by-swarm": "test_a_rotated_password_reaches_the_swarm_as_a_release_does",
     "order-of-variables": "test_a_release_that_is_never_healthy_meets_no_player",
+    "zero-planned-away": ("test_service_comes_back_as_stated__in_every_field_of_the_programs_own_services"),
     "update-called-completed": "test_a_release_that_dies_once_healthy_loses_no_probe_and_no_room",
     "failed-hook-is-done": "test_a_release_that_dies_once_healthy_loses_no_probe_and_no_room",
     "configuration-refused": (

@@ -26,6 +26,7 @@ import pulumi
 import pulumi_docker as sdk
 import pytest
 
+from components.swarm import RESTART
 from rehearsal import docker_engine
 from rehearsal.docker_engine import packages, processes
 from rehearsal.standin import docker, schema
@@ -33,8 +34,12 @@ from rehearsal.standin.account import Account
 from rehearsal.standin.docker_kinds import objects, session
 from rehearsal.standin.docker_kinds.fields import Object as Table
 from rehearsal.standin.docker_kinds.fields import Objects, nanoseconds, short_duration
+from rehearsal.standin.docker_kinds.service import Service
 from rehearsal.standin.kinds import UNKNOWN, Properties, ServiceError, UnfinishedError
 from rehearsal.standin.server import Servicer
+from tests.builders import monitored, production
+from tests.components import declare
+from tests.components.recording import Declared
 from tests.rehearsal import rules
 from tests.rehearsal.driver import Driver, Object
 from tests.rehearsal.standin_engine import Rehearsal, Run
@@ -847,7 +852,7 @@ def test_service_comes_back_as_stated__when_it_states_little(host: Host) -> None
     assert host.changes(host.seen(made), **everywhere) == []
     partly = rollout(name="partly", convergeConfig=None, container={"healthcheck": {"tests": ["NONE"]}})
     partly["updateConfig"] = {}
-    partly["taskSpec"]["restartPolicy"] = {"condition": "on-failure", "window": "0s"}
+    partly["taskSpec"]["restartPolicy"] = {"condition": "on-failure", "delay": "0s", "window": "0s"}
     partly["taskSpec"]["containerSpec"] |= {"readOnly": False, "args": [], "env": {}}
     partly["taskSpec"]["resources"] = {"limits": {"memoryBytes": 33554432}}
     made = host.create("Service", **partly)
@@ -918,7 +923,7 @@ def test_service_left_out_stays__a_removed_line_changes_nothing(
     host: Host, client: engine_sdk.DockerClient
 ) -> None:
     task = {
-        "restartPolicy": {"condition": "on-failure", "maxAttempts": 3},
+        "restartPolicy": {"condition": "on-failure", "delay": "0s", "maxAttempts": 3, "window": "0s"},
         "resources": {"limits": {"memoryBytes": 33554432}, "reservation": {"memoryBytes": 8388608}},
         "placement": {"constraints": ["node.role==manager"]},
     }
@@ -936,6 +941,76 @@ def test_service_left_out_stays__a_removed_line_changes_nothing(
     # Inside something that is still stated, a removed line counts.
     less = {**task, "resources": {"limits": {"memoryBytes": 33554432}}}
     assert host.changes(made, **rollout(convergeConfig=None, task=less)) == ["taskSpec.resources.reservation"]
+
+
+def test_service_zero_that_nobody_stated_is_planned_away__at_once_and_for_ever(host: Host) -> None:
+    unstated = rollout(convergeConfig=None, task={"restartPolicy": {"condition": "any", "delay": "2s"}})
+    made = host.create("Service", **unstated)
+    for state in (made, host.seen(made), host.update(made, **unstated)):
+        assert host.changes(state, **unstated) == ["taskSpec.restartPolicy.window"]
+    stated = rollout(convergeConfig=None, task={"restartPolicy": RESTART})
+    assert host.changes(made, **stated) == []
+    assert host.changes(host.seen(host.update(made, **stated)), **stated) == []
+
+
+def declared_services() -> list[Declared]:
+    """Every Swarm service of the program, as it is declared."""
+    file = monitored(production())
+    recorded = (declare.socket(file), declare.uptime(file), declare.agent(file))
+    return [service for each in recorded for service in each.of("Service")]
+
+
+def _on_the_wire(value: Any) -> Any:
+    """As the engine sends it: without what is null, whole numbers as such."""
+    if isinstance(value, dict):
+        return {name: _on_the_wire(each) for name, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [_on_the_wire(each) for each in value]
+    return int(value) if isinstance(value, float) else value
+
+
+def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+    """Every value of an object by its path; the order of a service's variables means nothing."""
+    if isinstance(value, (dict, list)) and value:
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        below = [_leaves(each, f"{path}.{name}".removeprefix(".")) for name, each in pairs]
+        return {leaf: each for leaves in below for leaf, each in leaves.items()}
+    return {path: value}
+
+
+# Filled in by the engine, and no difference to the plugin: a computed property, or an integer that is zero.
+FILLED_IN = {
+    "taskSpec.forceUpdate": 0,
+    "taskSpec.runtime": "container",
+    "taskSpec.restartPolicy.maxAttempts": 0,
+}
+
+
+def test_service_comes_back_as_stated__in_every_field_of_the_programs_own_services(
+    host: Host, client: engine_sdk.DockerClient
+) -> None:
+    """`docker service inspect` beside what is stated, field by field."""
+    network = host.create("Network", name="app", driver="overlay", attachable=True).id
+    services = declared_services()
+    assert {service.name for service in services} >= {"socket-service", "socket-proxy", "agent-agent"}
+    table = Service.fields
+    for service in services:
+        inputs = _on_the_wire(service.inputs)
+        del inputs["convergeConfig"]
+        inputs["mode"]["replicated"]["replicas"] = 0  # none of its tasks has to run
+        inputs["taskSpec"]["networksAdvanceds"] = [{"id": network}]
+        container = inputs["taskSpec"]["containerSpec"]
+        for kind, noun in (("ServiceConfig", "config"), ("Secret", "secret")):
+            for file in container.get(f"{noun}s", []):
+                file[f"{noun}Id"] = host.create(kind, name=file[f"{noun}Name"], data=SECRET).id
+        made = host.create("Service", **inputs)
+        live = spec(client, inputs["name"])
+        read = table.fill(table.from_engine(live))
+        read["taskSpec"]["networksAdvanceds"][0].pop("name", None)  # the id again
+        assert _leaves(read) == FILLED_IN | _leaves(host.checked("Service", **inputs)), service.name
+        unknown = _leaves(live).keys() - _leaves(table.to_engine(read)).keys()
+        assert unknown == set(), f"{service.name}: the engine says more than the table knows"
+        assert host.changes(made, **inputs) == host.changes(host.seen(made), **inputs) == [], service.name
 
 
 def test_service_network_by_name_is_replaced__after_a_refresh(host: Host) -> None:

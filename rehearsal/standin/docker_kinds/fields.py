@@ -251,6 +251,7 @@ class Field:
     kept: bool = False  # left out, the engine's value stays ("Optional and Computed")
     replaces: bool = False  # a change of it, or of anything below, replaces the object ("ForceNew")
     written: bool = True  # False: read from another field
+    zeroed: bool = False  # left out beside others, the plugin sends zero, reads it back and plans its removal
 
 
 @dataclass(frozen=True)
@@ -280,10 +281,11 @@ class Object(Value):
     def to_engine(self, value: Any) -> Any:
         result: Properties = {}
         for field in self.fields:
-            if field.name in value:
-                each = field.value.to_engine(value[field.name])
-                if each is not None:
-                    _put(result, field.key, each)
+            each = field.value.to_engine(value[field.name]) if field.name in value else None
+            if each is None and field.zeroed:
+                each = 0
+            if each is not None:
+                _put(result, field.key, each)
         return result
 
     def from_engine(self, value: Any) -> Any:
@@ -300,13 +302,25 @@ class Object(Value):
             now, then = live.get(field.name), stated.get(field.name)
             if then is None:
                 # Made by hand, unless it is what the engine or the plugin fill in.
-                shown = not (field.kept or field.value.is_zero(now) or now == field.default)
+                nothing = now is None if field.zeroed else field.value.is_zero(now)
+                shown = not (field.kept or nothing or now == field.default)
             else:
                 shown = now is not None
                 now = field.value.follow(now, then) if shown else then
                 shown = shown or field.value.is_zero(then)
             if shown:
                 result[field.name] = now
+        return result
+
+    def with_zeros(self, stated: Properties, read: Properties) -> Properties:
+        """What is stated, and the zeros that were sent and read back (`Field.zeroed`)."""
+        result = dict(stated)
+        for field in self.fields:
+            then, now = stated.get(field.name), read.get(field.name)
+            if field.zeroed and then is None and now is not None:
+                result[field.name] = now
+            elif isinstance(field.value, Object) and isinstance(then, dict) and isinstance(now, dict):
+                result[field.name] = field.value.with_zeros(then, now)
         return result
 
     def leaves(self, path: str) -> Iterator[tuple[str, Field]]:

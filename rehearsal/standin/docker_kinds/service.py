@@ -183,9 +183,9 @@ _TASK: Final = Object(
             Object(
                 (
                     Field("condition", "Condition", Plain(("none", "on-failure", "any"))),
-                    Field("delay", "Delay", Duration()),
+                    Field("delay", "Delay", Duration(), zeroed=True),
                     Field("maxAttempts", "MaxAttempts", _COUNT),
-                    Field("window", "Window", Duration()),
+                    Field("window", "Window", Duration(), zeroed=True),
                 )
             ),
             kept=True,
@@ -391,7 +391,12 @@ class Service(DockerKind):
     def _outputs(self, id: str, inputs: Properties) -> Properties:
         with session.asking() as engine:
             live = self.fields.from_engine(engine.inspect_service(id)["Spec"])
-        return {**self.answer(id, live, inputs)[2], **inputs}
+        read = self.answer(id, live, inputs)[2]
+        return read | self.compared(inputs, read)
+
+    def compared(self, inputs: Properties, outputs: Properties) -> Properties:
+        """The plugin compares its outputs, and in them is what it read back and nobody stated."""
+        return self.fields.with_zeros(inputs, outputs)
 
 
 def _completed(table: Object, inputs: Properties, live: Properties) -> Properties:
