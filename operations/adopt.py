@@ -1,11 +1,13 @@
 """Bring what exists in the live accounts under the program without changing it.
 
 Reads the accounts, finds every declared object that is there already, and writes its import id to the
-stack file, with the project's live settings and the reviewers' ids. Run again after the first good `up`, it
-removes the entries that are no longer needed. What must be done by hand at Vercel (a variable on several
+stack file, with the project's live settings and the reviewers' ids. What the first `up` will write over what
+is there is listed before. Run again after the first good `up`, it removes the entries that are no longer
+needed. What must be done by hand at Vercel (a variable on several
 targets is split, one that must become sensitive is deleted) is listed first and done last.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,6 +16,7 @@ from typing import Any, Final
 from operations.accounts import GitHubAccount, Json, VercelAccount
 from operations.workspace import OperationError, Workspace, submap
 from plan.gate import GatePlan, gate_plan
+from plan.protection import EnvironmentRule
 from plan.settings import PROJECT, Settings, config_set
 from plan.web import VARIABLES_LIMIT, Scope, Variable, WebPlan, names, web_plan
 
@@ -53,6 +56,7 @@ class Adoption:
     reviewers: dict[int, int] = field(default_factory=dict)
     splits: list[Split] = field(default_factory=list)
     deletions: list[Deletion] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)  # what the first `up` will write over what is there
 
 
 def inspect(
@@ -63,9 +67,8 @@ def inspect(
     Raises OperationError where adopting would lose something that cannot be read.
     """
     found = Adoption()
-    _inspect_project(settings, vercel, found)
+    _inspect_project(settings, managed, vercel, found)
     _inspect_web(web_plan(settings), managed, vercel, found)
-    _inspect_gate(gate_plan(settings), managed, github, found)
     for index, reviewer in enumerate(settings.reviewers):
         if reviewer.id is None:
             kind = "user" if reviewer.user else "team"
@@ -76,6 +79,8 @@ def inspect(
                     + config_set(settings.stack, f"reviewers[{index}].{kind}", "NAME")
                 )
             found.reviewers[index] = id
+    ids = {each.name: found.reviewers.get(index, each.id) for index, each in enumerate(settings.reviewers)}
+    _inspect_gate(gate_plan(settings), managed, ids, github, found)
     return found
 
 
@@ -119,7 +124,7 @@ _RESET: Final[Mapping[str, tuple[str, Any]]] = {
     "gitForkProtection": ("gitForkProtection", True),
     "automaticallyExposeSystemEnvironmentVariables": ("autoExposeSystemEnvs", False),
     "enablePreviewFeedback": ("enablePreviewFeedback", None),
-    "enableProductionFeedback": ("enableProductionFeedback", None),
+    "enableProductionFeedback": ("enableProductionFeedback", False),  # never null again: `_project_changes`
     "enableAffectedProjectsDeployments": ("enableAffectedProjectsDeployments", False),
     "previewDeploymentsDisabled": ("previewDeploymentsDisabled", False),
     "gitLfs": ("gitLFS", False),
@@ -174,7 +179,9 @@ def project_settings(live: Json) -> dict[str, Any]:
     return stated
 
 
-def _inspect_project(settings: Settings, vercel: VercelAccount, found: Adoption) -> None:
+def _inspect_project(
+    settings: Settings, managed: Mapping[str, str], vercel: VercelAccount, found: Adoption
+) -> None:
     live = vercel.project()
     if live is None:
         raise OperationError(
@@ -197,6 +204,30 @@ def _inspect_project(settings: Settings, vercel: VercelAccount, found: Adoption)
     for name, value in project_settings(live).items():
         if name not in settings.vercel_project:
             found.project[name] = value
+    if names("project") not in managed:
+        found.changes += _project_changes(settings, live)
+
+
+def _project_changes(settings: Settings, live: Json) -> Iterator[str]:
+    """What the program's first update of the project will set otherwise than it is."""
+    feedback = "enableProductionFeedback"
+    there = {name: default for name, (_, default) in _RESET.items()} | project_settings(live)
+    there |= {feedback: live.get(feedback)}
+    there |= {"autoAssignCustomDomains": live.get("autoAssignCustomDomains", True)}
+    stated = settings.vercel_project | {"autoAssignCustomDomains": settings.auto_assign_custom_domains}
+    for name, value in stated.items():
+        now = there.get(name, live.get(name))
+        if isinstance(value, dict) and isinstance(now, dict):
+            now = {member: now.get(member) for member in value}
+        if now != value:
+            yield f"project setting {name}: {_text(now)} -> {_text(value)}"
+    if live.get(feedback) is None and feedback not in settings.vercel_project:
+        # Null cannot be stated: the plugin sends false for it (seen on 2026-11-30, rehearsal/observed/).
+        yield f"project setting {feedback}: not set -> false, which the plugin sends"
+
+
+def _text(value: Any) -> str:
+    return "not set" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
 def _inspect_web(plan: WebPlan, managed: Mapping[str, str], vercel: VercelAccount, found: Adoption) -> None:
@@ -296,6 +327,8 @@ def _adopt_variable(variable: Variable, item: Json, place: str, found: Adoption)
         found.deletions.append(Deletion(id=item["id"], label=label))
     else:
         _add(found, variable.name, f"{place}/{item['id']}", f"variable {label}")
+        if not variable.sensitive and variable.value not in (None, item.get("value")):
+            found.changes.append(f"variable {label}: the value of the stack file replaces another one")
 
 
 def _add(found: Adoption, name: str, id: str, label: str) -> None:
@@ -305,15 +338,52 @@ def _add(found: Adoption, name: str, id: str, label: str) -> None:
 # --- GitHub ---------------------------------------------------------------------------------------------
 
 
-def _inspect_gate(plan: GatePlan, managed: Mapping[str, str], github: GitHubAccount, found: Adoption) -> None:
+def _protection(live: Json) -> dict[str, str]:
+    """How an environment is protected now. A PUT is whole: what is not declared goes (FACTS)."""
+    rules = {rule["type"]: rule for rule in live.get("protection_rules") or []}
+    required = rules.get("required_reviewers", {})
+    people = [f"{each['type'].lower()} {each['reviewer']['id']}" for each in required.get("reviewers", [])]
+    return {
+        "wait timer": f"{rules.get('wait_timer', {}).get('wait_timer', 0)} min",
+        "reviewers": ", ".join(sorted(people)) or "nobody",
+        "self review": "refused" if required.get("prevent_self_review") else "allowed",
+        "bypass by administrators": "allowed" if live.get("can_admins_bypass", True) else "refused",
+    }
+
+
+def _declared_protection(rule: EnvironmentRule, ids: Mapping[str, int | None]) -> dict[str, str]:
+    """The same as declared; `ids` of reviewers by name."""
+    people = [f"{'user' if each.user else 'team'} {ids[each.name]}" for each in rule.reviewers]
+    return {
+        "wait timer": f"{rule.wait_minutes} min",
+        "reviewers": ", ".join(sorted(people)) or "nobody",
+        "self review": "refused" if rule.prevent_self_review else "allowed",
+        "bypass by administrators": "allowed" if rule.admins_bypass else "refused",
+    }
+
+
+def _inspect_gate(
+    plan: GatePlan,
+    managed: Mapping[str, str],
+    reviewers: Mapping[str, int | None],
+    github: GitHubAccount,
+    found: Adoption,
+) -> None:
     for env in plan.environments:
         repository, name = env.rule.repository, env.rule.name
         # Names are not case-sensitive at GitHub: `Production` made by Vercel's integration is `production`.
-        if github.environment(repository, name) is None:
+        protection = github.environment(repository, name)
+        if protection is None:
             continue
         place = f"{repository}:{name}"
         if env.name not in managed:
             _add(found, env.name, place, f"GitHub environment {place}")
+            there, declared = _protection(protection), _declared_protection(env.rule, reviewers)
+            found.changes += [
+                f"GitHub environment {place}: {what} {there[what]} -> {declared[what]}"
+                for what in declared
+                if there[what] != declared[what]
+            ]
         live = {(p["name"], p.get("type") or "branch"): p["id"] for p in github.policies(repository, name)}
         for policy in env.policies:
             key = (policy.branch, "branch") if policy.branch else (policy.tag, "tag")

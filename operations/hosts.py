@@ -321,6 +321,18 @@ class Host:
             time.sleep(_POLL)
         return running
 
+    def watch(self, name: str, window: float) -> Running | None:
+        """A service that was made just now, once its tasks have run for `window` seconds or one has ended.
+
+        Swarm watches the tasks of an update only, and says nothing of those of a new service.
+        """
+        running = self.settle(name)
+        until = time.monotonic() + window
+        while running and running.settled and time.monotonic() < until:
+            time.sleep(_POLL)
+            running = self.service(name)
+        return running
+
     def reasons(self, name: str, image: Image) -> list[str]:
         """Why the newest tasks of this image ended, in Docker's words; at most two."""
         newest = sorted(self._tasks(name), key=lambda task: str(task["CreatedAt"]), reverse=True)

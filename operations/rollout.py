@@ -38,6 +38,7 @@ class Rollout:
 
     def __init__(self, settings: Settings) -> None:
         self._access = socket_host(settings)
+        self._window = float(settings.socket_watch_seconds)
         self._server = Wanted(
             service_name(settings.stack),
             Image(settings.socket_image, settings.socket_release, settings.socket_digest),
@@ -71,7 +72,8 @@ class Rollout:
 
     def refuse_taken_back(self, touched: Collection[str]) -> str:
         """Raise where Swarm has taken something back, which the state may not know: the release, or what the
-        proxy or a service of the monitor was to read. `touched`: services that this run has changed itself.
+        proxy or a service of the monitor was to read; and where a server that was made, and never updated,
+        has no task that runs. `touched`: services that this run has changed itself.
 
         Returns what a person should know where only the last change of the release's settings was, or "".
         """
@@ -90,12 +92,13 @@ class Rollout:
         try:
             with hosts.connected(self._access) as host:
                 running = host.service(wanted.service)
-                if running is None or not running.update.startswith("rollback"):
+                down = running is not None and not running.update and not running.serving
+                if running is None or not (down or running.update.startswith("rollback")):
                     return ""
                 reasons = host.reasons(wanted.service, wanted.image)
         except OperationError:
             return ""  # nothing of it is to be changed, and `drift` says that its host does not answer
-        if running.image == wanted.image:
+        if running.image == wanted.image and not down:
             return f"Swarm took the last change of {wanted.called}'s settings back. {_AGAIN}"
         raise OperationError(failure(wanted, running, reasons, _AGAIN))
 
@@ -146,6 +149,18 @@ class Rollout:
         _await(access, wanted)
         return wanted.service
 
+    def await_new_server(self) -> str:
+        """Wait until a service that was made, or made anew, has run for its monitor window; raise otherwise.
+
+        Returns as `await_server`. No update is under way that Swarm could take back: N-1 is gone.
+        """
+        running = self._watch(self._server)
+        return f"{self._server.called} serves{running.crowded}" if running.crowded else ""
+
+    def await_new_proxy(self) -> None:
+        """The same for the proxy."""
+        self._watch(self._proxy)
+
     def explain_server(self) -> str:
         """Which release failed, why, and which one serves."""
         return _explain(self._access, self._server)
@@ -157,6 +172,13 @@ class Rollout:
     def explain_monitor(self, name: str) -> str:
         """The same for a service of the monitor, by its logical name."""
         return _explain(*self._monitor[name])
+
+    def _watch(self, wanted: Wanted) -> Running:
+        with hosts.connected(self._access) as host:
+            running = host.watch(wanted.service, self._window)
+            if running is None or not running.settled:
+                raise OperationError(_failure(host, wanted, running))
+            return running
 
 
 def _monitor(settings: Settings) -> dict[str, tuple[DockerHost, Wanted]]:

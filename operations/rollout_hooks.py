@@ -1,7 +1,7 @@
 """Hooks of the services on the Docker hosts: what a plain `pulumi up` knows of a rollout, with any plugin.
 
-The engine calls them while the program runs: before a service is touched, after it was updated, when that
-failed. A preview calls none, needs no Docker, and does not even load what asks it.
+The engine calls them while the program runs: before a service is touched, after it was made or updated, when
+that failed. A preview calls none, needs no Docker, and does not even load what asks it.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,6 +32,10 @@ def of_server(settings: Settings) -> pulumi.ResourceHookBinding | None:
         if advice := await _ask(settings, lambda rollout: rollout.await_server()):
             pulumi.log.warn(advice)
 
+    async def made(_: pulumi.ResourceHookArgs) -> None:
+        if advice := await _ask(settings, lambda rollout: rollout.await_new_server()):
+            pulumi.log.warn(advice)
+
     async def failed(_: pulumi.ErrorHookArgs) -> bool:
         pulumi.log.error(await _ask(settings, lambda rollout: rollout.explain_server()))
         return False  # a second attempt would meet the same image
@@ -41,6 +45,8 @@ def of_server(settings: Settings) -> pulumi.ResourceHookBinding | None:
     existing = pulumi.ResourceHook("the release exists", exists)
     return pulumi.ResourceHookBinding(
         before_create=[existing],
+        # Also of what a replacement makes: the engine calls no hook of an update for it.
+        after_create=[pulumi.ResourceHook("the first tasks stay healthy", made)],
         before_update=[existing],
         after_update=[pulumi.ResourceHook("the release stays healthy", watched)],
         on_error=[pulumi.ErrorHook("which release serves", failed)],
@@ -81,6 +87,9 @@ def of_proxy(settings: Settings) -> pulumi.ResourceHookBinding | None:
     async def watched(_: pulumi.ResourceHookArgs) -> None:
         await _ask(settings, lambda rollout: rollout.await_proxy())
 
+    async def made(_: pulumi.ResourceHookArgs) -> None:
+        await _ask(settings, lambda rollout: rollout.await_new_proxy())
+
     async def failed(_: pulumi.ErrorHookArgs) -> bool:
         pulumi.log.error(await _ask(settings, lambda rollout: rollout.explain_proxy()))
         return False
@@ -88,6 +97,7 @@ def of_proxy(settings: Settings) -> pulumi.ResourceHookBinding | None:
     if not settings.socket_release:
         return None
     return pulumi.ResourceHookBinding(
+        after_create=[pulumi.ResourceHook("the new proxy stays up", made)],
         before_update=[pulumi.ResourceHook("the proxy can be pulled", pulled)],
         after_update=[pulumi.ResourceHook("the proxy stays up", watched)],
         on_error=[pulumi.ErrorHook("which proxy serves", failed)],

@@ -54,6 +54,8 @@ def _show(found: adoption.Adoption, stack: str, leaving: list[str]) -> None:
             f"  [bold]delete[/bold]  variable {deletion.label}: it must become sensitive, which Vercel does "
             "for a new one only; running deployments keep its value, the next `up` makes it again"
         )
+    for change in sorted(found.changes):
+        out.print(f"  change  {escape(change)} (at the first `up`)")
     for name in leaving:
         out.print(f"  done    {name}: no import id needed any more")
     if not (found.ids or found.project or found.reviewers or found.splits or found.deletions or leaving):

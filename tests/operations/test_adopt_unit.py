@@ -144,6 +144,37 @@ def test_a_stack_that_does_not_own_the_project_keeps_none_of_its_settings() -> N
     )
 
 
+FEEDBACK: Final = "project setting enableProductionFeedback: not set -> false, which the plugin sends"
+
+
+def test_what_the_first_up_writes_over_the_live_project_is_listed_stated_or_not() -> None:
+    stated = {
+        "framework": "nextjs", "protectedSourcemaps": True, "skewProtection": "1 day",
+        "resourceConfig": {"fluid": True}, "gitForkProtection": True,
+    }  # fmt: skip
+    live = {
+        "framework": "remix", "protectedSourcemaps": True, "skewProtectionMaxAge": 43200,
+        "buildCommand": "make", "resourceConfig": {"fluid": True, "functionDefaultTimeout": 60},
+    }  # fmt: skip
+    file = production(vercelProject=stated)
+    assert inspect(file, Vercel(project=live)).changes == [
+        "project setting framework: remix -> nextjs",
+        "project setting skewProtection: 12 hours -> 1 day",
+        "project setting autoAssignCustomDomains: true -> false",
+        FEEDBACK,
+    ]
+    # Once the project is in the state, or where its value is stated or was set before, nothing is unsaid.
+    assert inspect(file, Vercel(project=live), None, "web-project").changes == []
+    assert FEEDBACK not in inspect(file, Vercel(project={"enableProductionFeedback": False})).changes
+    file.config["vercelProject"] = {**stated, "enableProductionFeedback": True}
+    [told] = [text for text in inspect(file, Vercel()).changes if "enableProductionFeedback" in text]
+    assert told == "project setting enableProductionFeedback: not set -> true"
+
+
+def test_what_the_plugin_made_of_null_is_not_written_into_the_stack_file() -> None:
+    assert adopt.project_settings({**DEFAULTS, "enableProductionFeedback": False}) == {}
+
+
 @pytest.mark.parametrize("name", ["passwordProtection", "trustedIps", "trustedSources"])
 def test_a_setting_that_nobody_can_keep_is_refused_before_it_is_lost(name: str) -> None:
     with pytest.raises(OperationError, match="the first update would remove"):
@@ -227,13 +258,13 @@ def test_a_setting_that_differs_from_vercels_default_is_stated_as_the_provider_n
 TEXTS: Final = {
     "buildCommand", "devCommand", "framework", "ignoreCommand", "installCommand", "outputDirectory",
     "previewDeploymentSuffix", "rootDirectory", "nodeVersion", "enablePreviewFeedback",
-    "enableProductionFeedback", "gitComments", "optionsAllowlist",
+    "gitComments", "optionsAllowlist",
 }  # fmt: skip
 ON: Final = {"gitForkProtection"}
 OFF: Final = {
     "automaticallyExposeSystemEnvironmentVariables", "enableAffectedProjectsDeployments",
     "previewDeploymentsDisabled", "gitLfs", "functionFailover", "customerSuccessCodeVisibility",
-    "protectedSourcemaps", "prioritiseProductionBuilds", "directoryListing",
+    "protectedSourcemaps", "prioritiseProductionBuilds", "directoryListing", "enableProductionFeedback",
 }  # fmt: skip
 # What the REST API calls otherwise than the provider.
 RENAMED: Final = {
@@ -450,6 +481,25 @@ def test_an_environment_and_what_stands_below_it_are_adopted() -> None:
         f"{GATE}-branch-production-main": "share-paint:production:5",
         f"{GATE}-variable-production-NEXT_PUBLIC_APP_URL": "share-paint:production:NEXT_PUBLIC_APP_URL",
     }
+
+
+def test_a_protection_that_the_first_up_writes_over_is_listed() -> None:
+    reviewers = [{"type": "User", "reviewer": {"id": 5}}, {"type": "Team", "reviewer": {"id": 2001}}]
+    rules = [
+        {"type": "wait_timer", "wait_timer": 30},
+        {"type": "required_reviewers", "reviewers": reviewers, "prevent_self_review": True},
+    ]
+    live = {"share-paint:production": {"protection_rules": rules, "can_admins_bypass": True}}
+    file = production(reviewers=[{"user": "mina"}, {"team": "infra", "id": 2001}])
+    github = GitHub(live, people={"user mina": 11})
+    place = "GitHub environment share-paint:production"
+    assert [text for text in inspect(file, None, github).changes if "GitHub" in text] == [
+        f"{place}: wait timer 30 min -> 0 min",
+        f"{place}: reviewers team 2001, user 5 -> team 2001, user 11",
+        f"{place}: bypass by administrators allowed -> refused",
+    ]
+    managed = f"{GATE}-environment-production"
+    assert not [text for text in inspect(file, None, github, managed).changes if "GitHub" in text]
 
 
 def test_a_policy_for_tags_is_adopted_by_the_declared_one_for_tags() -> None:

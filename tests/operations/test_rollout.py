@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from operations import hosts
+from operations import hosts, rollout_hooks
 from operations.accounts import GitHubAccount, VercelAccount
 from operations.hosts import Host, Image, Running, _running
 from operations.rollout import Rollout, Wanted, failure
@@ -218,9 +218,44 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Rollout]:
             "socketDigest": TWO.digest,
             "socketImage": "registry.example/socket",
         }
-        return Rollout(staging(**named).settings())
+        rollout = Rollout(staging(**named).settings())
+        rollout._window = 0.1
+        return rollout
 
     return made
+
+
+@pytest.mark.parametrize("which", ["server", "proxy"])
+def test_a_service_that_is_made_anew_is_watched_as_an_update_would_be(
+    asked: Callable[..., Rollout], which: str
+) -> None:
+    sound, dying = running(TWO, "", two=2), running(TWO, "", two=1)
+    awaited = f"await_new_{which}"
+    assert not getattr(asked(sound), awaited)()
+    with pytest.raises(OperationError, match=r"failed; .* still serves \(1 of 2 tasks\)"):
+        getattr(
+            asked(sound, sound, dying), awaited
+        )()  # healthy, and then not: the plugin has returned by then
+
+
+def test_a_service_that_was_made_and_runs_no_task_stays_red_although_the_state_has_it(
+    asked: Callable[..., Rollout],
+) -> None:
+    with pytest.raises(OperationError, match=f"release {TWO.tag} failed; nothing serves"):
+        asked(running(TWO, "")).refuse_taken_back(())
+    assert asked(running(TWO, "", two=1)).refuse_taken_back(()) == ""
+    assert "settings back" in asked(running(TWO, two=2)).refuse_taken_back(("paintshare-staging-proxy",))
+
+
+def test_the_engine_calls_what_waits_for_a_service_whether_it_is_made_or_updated() -> None:
+    settings = staging(socketRelease=TWO.tag, socketDigest=TWO.digest).settings()
+    for hooks in (rollout_hooks.of_server(settings), rollout_hooks.of_proxy(settings)):
+        assert hooks is not None
+        assert hooks.after_create
+        assert hooks.after_update
+        # A hook before or after a deletion would have `destroy` refused (it needs the program to run).
+        assert not hooks.before_delete
+        assert not hooks.after_delete
 
 
 def test_a_rollout_that_swarm_had_not_begun_when_it_was_asked_first_is_judged_by_its_end(

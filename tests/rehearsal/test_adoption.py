@@ -23,8 +23,13 @@ def _variables(home: RehearsalHome) -> list[dict[str, Any]]:
 
 def _changed(home: RehearsalHome, stack: str, name: str) -> set[str]:
     steps = home.preview_json(stack)["steps"]
-    found = [step for step in steps if step["urn"].endswith(f"::{name}") and step.get("detailedDiff")]
-    return {path for step in found for path in step["detailedDiff"]}
+    return {
+        property
+        for step in steps
+        if step["urn"].endswith(f"::{name}")
+        for property in step.get("diffReasons") or ()
+        if step["oldState"]["inputs"].get(property) != step["newState"]["inputs"].get(property)
+    }
 
 
 def test_the_project_is_imported_and_only_stated_settings_change(adopted_home: RehearsalHome) -> None:
@@ -40,13 +45,22 @@ def test_the_project_is_imported_and_only_stated_settings_change(adopted_home: R
     }
 
 
-def test_after_up_the_project_differs_in_the_stated_settings_only(adopted_home: RehearsalHome) -> None:
+def test_after_up_the_project_differs_in_what_adopt_announced_and_nothing_else(
+    adopted_home: RehearsalHome,
+) -> None:
     before = _project(adopted_home)
+    said = adopted_home.operations("adopt", "--stack", "production", "--yes").ok().stdout
+    announced = set(re.findall(r"change  project setting (\w+): ", said))
     adopted_home.up("production")
     after = _project(adopted_home)
 
     differs = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    assert differs == {"autoAssignCustomDomains", "automaticallyExposeSystemEnvironmentVariables"}
+    assert differs == announced
+    assert differs == {
+        "autoAssignCustomDomains",
+        "automaticallyExposeSystemEnvironmentVariables",
+        "enableProductionFeedback",
+    }
 
 
 def test_a_project_adopted_without_stated_changes_is_not_written_at_all(adopted_home: RehearsalHome) -> None:

@@ -397,7 +397,7 @@ def _until(condition: Any, seconds: float = 120) -> None:
 # hazard of docs/hazards.md -> the test that would see it bite
 HAZARDS: Final[dict[str, str]] = {
     "git-link-cut": "test_an_edited_project_setting_keeps_the_git_link_and_every_other_setting",
-    "settings-reset": "test_after_up_the_project_differs_in_the_stated_settings_only",
+    "settings-reset": "test_after_up_the_project_differs_in_what_adopt_announced_and_nothing_else",
     "unreadable-settings-lost": "test_a_setting_that_nobody_can_keep_is_refused_before_it_is_lost",
     "project-by-other-id": "test_a_project_found_by_another_identifier_is_refused_with_its_canonical_id",
     "project-made-anew": "test_a_lost_project_fails_the_update_and_is_not_made_anew",
