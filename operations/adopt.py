@@ -378,11 +378,11 @@ def _inspect_gate(
         place = f"{repository}:{name}"
         if env.name not in managed:
             _add(found, env.name, place, f"GitHub environment {place}")
-            there, declared = _protection(protection), _declared_protection(env.rule, reviewers)
+            now, declared = _protection(protection), _declared_protection(env.rule, reviewers)
             found.changes += [
-                f"GitHub environment {place}: {what} {there[what]} -> {declared[what]}"
+                f"GitHub environment {place}: {what} {now[what]} -> {declared[what]}"
                 for what in declared
-                if there[what] != declared[what]
+                if now[what] != declared[what]
             ]
         live = {(p["name"], p.get("type") or "branch"): p["id"] for p in github.policies(repository, name)}
         for policy in env.policies:

@@ -73,7 +73,7 @@ RULES: Final[dict[str, str]] = {
     "service_delete_waits_for_tasks": "service_funcs.go deleteService: for its containers",
 }
 
-RAW_STATE: Final = False  # True once `drift --mend` edits no state
+RAW_STATE: Final = True  # beside the outputs of each object (`raw_state`)
 configure = session.configure
 cancel = session.cancelled.set
 

@@ -5,8 +5,8 @@ each with its source: FACTS (seen with the real plugin 6.15.0), a file of its pr
 `page:` for what a page alone vouches for. Diffs are held against rehearsal/observed/. Documents of the
 account, by kind and id: repository NAME (visibility, plan, owner?), environment REPO:NAME, policy ID, secret
 and variable REPO:ENV:NAME (REPO:NAME without environment), ruleset ID, user ID, team ID (with `name`). They
-hold real values. A repository with `access` ({"users": [ids], "teams": [ids]}) is read by these alone; without,
-by everybody. Of the app's history: commit REPO:SHA (parent, files), checkRun ID, pull NUMBER, issue
+hold real values. A repository with `access` ({"users": [ids], "teams": [ids]}) is read by these alone;
+without, by everybody. Of the app's history: commit REPO:SHA (parent, files), checkRun ID, pull NUMBER, issue
 REPO#NUMBER, workflow ID (path, state), workflowRun ID.
 """
 
@@ -80,7 +80,7 @@ RULES: Final[dict[str, str]] = {
     "ruleset_updates_in_place": "resource_github_repository_ruleset.go: nothing is ForceNew",
 }
 
-RAW_STATE: Final = False  # True once `drift --mend` edits no state
+RAW_STATE: Final = True  # beside the outputs of each object (`raw_state`)
 # What the real plugin tries again by itself. Source: FACTS GitHub, Faults.
 RETRIES: Final = {500: 3, 502: 3}
 

@@ -40,8 +40,8 @@ class Run:
         operation = str(getattr(step.metadata.op, "value", step.metadata.op))
         if operation not in ("same", "read", "refresh"):
             self.steps.setdefault(name, []).append(operation)
-        if step.metadata.detailed_diff:
-            self.changed[name] = sorted(step.metadata.detailed_diff)
+        if changed := step.metadata.detailed_diff or step.metadata.diffs:  # Vercel's plugin gives no paths
+            self.changed[name] = sorted(changed)
 
 
 class Rehearsal:
