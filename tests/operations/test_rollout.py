@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
+import pulumi
 import pytest
 
 from operations import hosts, rollout_hooks
@@ -16,6 +17,7 @@ from operations.rotate import Carriers
 from operations.workspace import OperationError
 from plan.hosts import socket_host
 from tests.builders import monitored, production, staging
+from tests.components.recording import record
 
 ONE, TWO = (Image("registry.example/socket", digit * 40, f"sha256:{digit * 64}") for digit in "12")
 OTHER = Image("another.example/socket", TWO.tag, TWO.digest)  # the same release by another name
@@ -249,7 +251,14 @@ def test_a_service_that_was_made_and_runs_no_task_stays_red_although_the_state_h
 
 def test_the_engine_calls_what_waits_for_a_service_whether_it_is_made_or_updated() -> None:
     settings = staging(socketRelease=TWO.tag, socketDigest=TWO.digest).settings()
-    for hooks in (rollout_hooks.of_server(settings), rollout_hooks.of_proxy(settings)):
+    bound: list[pulumi.ResourceHookBinding | None] = []
+
+    def program() -> None:
+        bound.extend((rollout_hooks.of_server(settings), rollout_hooks.of_proxy(settings)))
+
+    record(program, "staging")
+    assert len(bound) == 2
+    for hooks in bound:
         assert hooks is not None
         assert hooks.after_create
         assert hooks.after_update
