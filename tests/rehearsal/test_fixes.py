@@ -112,11 +112,11 @@ def test_each_printed_command_run_as_it_stands_mends_its_problem(
 
 @pytest.mark.parametrize("stack", home.STACKS)
 def test_setting_a_key_of_a_committed_file_changes_its_line_alone(
-    module_home: RehearsalHome, tmp_path: Path, stack: str
+    rehearsal_home: RehearsalHome, tmp_path: Path, stack: str
 ) -> None:
     committed = home.CLONE / f"Pulumi.{stack}.yaml"
     copy = shutil.copy(committed, tmp_path / "copy.yaml")
     set_ = ("config", "set", "paintshare:battle", "off", "-s", stack, "--config-file", str(copy))
-    module_home.pulumi(*set_).ok()
+    rehearsal_home.pulumi(*set_).ok()
     diff = difflib.ndiff(committed.read_text().splitlines(), Path(copy).read_text().splitlines())
     assert [line for line in diff if line[:2] in ("+ ", "- ")] == ['+   paintshare:battle: "off"']
