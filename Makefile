@@ -7,7 +7,7 @@ BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 
 .PHONY: ci-review ci-stage ci-plan ci-promote ci-rollback ci-smoke ci-watch ci-drift ci-rotation
-.PHONY: help rehearse week test lint types pytest bench install engine requirements clean
+.PHONY: help rehearse week test quick soak durations lint types pytest bench install engine requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +19,13 @@ rehearse: ## practise it all on this machine: both stacks previewed, applied and
 week: install ## a working week on what was rehearsed: releases, rollbacks, rotation, kill switch, drift
 	@$(BIN)/python -m rehearsal.guarded $(BIN)/python -m rehearsal week
 
-test: lint types pytest ## lint, types and every test, with the real engine
+test: lint types pytest ## lint, types and every test but the long ones, with the real engine and real Docker hosts
+
+quick: lint types ## lint, types and every test that needs neither the engine nor another program: under a minute
+	@$(BIN)/python -m pytest -q $(SPREAD) -m "not (engine or docker or real or soak)" $(PYTEST)
+
+soak: engine ## what needs long by its nature: load, power cuts, two nodes, kills at every step, long watches
+	@$(BIN)/python -m pytest -q $(SPREAD) --soak $(PYTEST)
 
 lint: install ## ruff: rules and format
 	@$(BIN)/ruff check --quiet .
@@ -29,8 +35,13 @@ types: install ## mypy, strict
 	@$(BIN)/mypy
 
 # How many workers, which tests stay together, and in what order: tests/conftest.py.
+SPREAD := -n auto --dist loadgroup --no-loadscope-reorder
+
 pytest: engine ## the tests alone; PYTEST="-k adopt" chooses
-	@$(BIN)/python -m pytest -q -n auto --dist loadscope --no-loadscope-reorder $(PYTEST)
+	@$(BIN)/python -m pytest -q $(SPREAD) -m "not soak" $(PYTEST)
+
+durations: engine ## run the tests and note how long each file took, by which workers are loaded alike
+	@$(BIN)/python -m pytest -q $(SPREAD) -m "not soak" --note-durations $(PYTEST)
 
 # What the workflows run, with their inputs in the environment (tools/ci.py).
 ci-review ci-stage ci-plan ci-promote ci-rollback ci-smoke ci-watch ci-drift ci-rotation: ci-%: install

@@ -98,7 +98,8 @@ class Home:
             "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PAINTSHARE_PYTHON": sys.executable,
-            "PAINTSHARE_LANGUAGE_HOST": str(warm.CLIENT if warm.VARIABLE in os.environ else _LANGUAGE_HOST),
+            "PAINTSHARE_LANGUAGE_HOST": str(_LANGUAGE_HOST),
+            **warm.variables(),
             "PAINTSHARE_ACCOUNT": str(self.account),
             # No DNS server knows the demo's domains (operations.monitor).
             "PAINTSHARE_MONITOR_ADDRESS": Engine(self.folder / HOST_FOLDERS[1]).address,
@@ -167,14 +168,14 @@ def remove(folder: Path = FOLDER) -> bool:
 
 
 def copy(source: Home, folder: Path) -> Home:
-    """A second home with the first one's account, stacks and secrets, in a folder that does not exist yet.
+    """A second home with the first one's account, stacks and secrets, in a folder without any yet.
 
     Its Docker hosts are its own, and empty: the first one's are neither copied nor named in it.
     """
     from rehearsal import docker_hosts  # noqa: PLC0415  slow to import, and rarely needed
 
     left_out = shutil.ignore_patterns("lock", LOGS, *HOST_FOLDERS)
-    shutil.copytree(source.folder, folder, symlinks=True, ignore=left_out)
+    shutil.copytree(source.folder, folder, symlinks=True, ignore=left_out, dirs_exist_ok=True)
     home = Home(folder.absolute(), source.engine)
     _write_project(home)
     engines = [

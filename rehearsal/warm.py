@@ -35,6 +35,13 @@ _PRELOADED: Final = (
 _START: Final = 60.0  # seconds; one is usual
 
 
+def variables() -> dict[str, str]:
+    """What a command is to be told of the warm Python, if this process has one."""
+    if VARIABLE not in os.environ:
+        return {}
+    return {VARIABLE: os.environ[VARIABLE], "PAINTSHARE_LANGUAGE_HOST": str(CLIENT)}
+
+
 @contextmanager
 def warm() -> Iterator[None]:
     """What this process starts in a home while the block runs is run warm.
@@ -78,8 +85,10 @@ def _serve(address: str, owner: socket.socket) -> None:
         owner.sendall(b"1")
         waiting.register(listener, selectors.EVENT_READ)
         waiting.register(owner, selectors.EVENT_READ)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that look after a command
         while True:
+            with contextlib.suppress(ChildProcessError):  # those that have looked after a command
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
             ready = [key.fileobj for key, _ in waiting.select()]
             if owner in ready:
                 return  # those that look after a command see it too
@@ -92,7 +101,6 @@ def _serve(address: str, owner: socket.socket) -> None:
 
 def _look_after(connection: socket.socket, owner: socket.socket) -> NoReturn:
     """Fork what was ordered, tell its end; kill it when whoever ordered it is gone."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         order, streams = _receive(connection)
     except (OSError, ValueError):

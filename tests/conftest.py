@@ -4,20 +4,23 @@ A home is prepared once a session (by one worker, for all) and copied, which cos
 With CI=true a skipped test is a failure, wherever it was skipped.
 """
 
+import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import hypothesis
 import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]
-from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
 
 from rehearsal import engine as engines
 from rehearsal import home, warm
 from rehearsal.cache import locked
+from rehearsal.docker_engine.registry import Registry
 from tests.harness import DockerHome, RehearsalHome
 
 # No test depends on how fast the machine is today.
@@ -25,19 +28,6 @@ hypothesis.settings.register_profile(
     "any-speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any-speed")
-
-ONE_BY_ONE: Final = (
-    "test_rollouts_under_load.py",
-    "test_settings_under_load.py",
-    "test_two_nodes.py",
-    "test_two_stacks_on_one_host.py",
-    "test_interrupted_rollouts.py",
-    "test_host_access.py",
-    "test_uptime_alerts.py",
-)
-"""Files with long tests on Docker engines: two rollouts under load would starve each other's tasks."""
-EARLY: Final = ("test_scenes.py", "test_killed_verbs.py")
-"""Other files that would be waited for at the end."""
 
 
 @pytest.fixture(scope="session")
@@ -131,42 +121,116 @@ def module_home(_applied: RehearsalHome, tmp_path_factory: pytest.TempPathFactor
     yield from _copied(_applied, tmp_path_factory)
 
 
-@pytest.fixture(scope="module")
-def docker_home(_adopted: RehearsalHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerHome]:
-    """One for all tests of a module: Docker hosts that run, both stacks adopted and nothing applied.
-
-    The stack files name `docker_hosts.SERVED`. Tests of a module share what they deploy, in their order.
-    """
+@pytest.fixture(scope="session")
+def _docker(_adopted: RehearsalHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerHome]:
+    """The Docker hosts of a worker: two engines with their images, started once for all its tests."""
     if os.geteuid() != 0:
         pytest.skip("only root can start a Docker engine")
-    copied = _adopted.copy(tmp_path_factory.mktemp("home") / "rehearsal")
-    made = DockerHome(copied.home)
+    made = DockerHome(_adopted, tmp_path_factory.mktemp("docker") / "rehearsal")
     yield made
     made.close()
 
 
-class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]  # untyped
-    """Tests go to the workers file by file; those of `ONE_BY_ONE` to one worker, from the first minute."""
+@pytest.fixture(scope="module")
+def docker_home(_docker: DockerHome) -> DockerHome:
+    """One for all tests of a module: Docker hosts that run, both stacks adopted and nothing applied.
+
+    The stack files name `docker_hosts.SERVED`. Tests of a module share what they deploy, in their order.
+    """
+    _docker.renew()
+    return _docker
+
+
+@pytest.fixture(scope="module")
+def served(_docker: DockerHome) -> DockerHome:
+    """`docker_home` with both stacks applied. Whatever a test changes, it puts back: others go on with it."""
+    if not _docker.served:
+        _docker.renew()
+        _docker.up_all()
+        _docker.served = True
+    return _docker
+
+
+@pytest.fixture(scope="module")
+def hub(_docker: DockerHome) -> Registry:
+    """A registry and its engine, the swarm of which is empty: for tests that need no stack."""
+    _docker.clear()
+    return _docker.hosts.socket
+
+
+class _Scheduler(LoadGroupScheduling):  # type: ignore[misc]  # untyped
+    """Tests go to the workers file by file; those on Docker hosts in as many groups as there are hosts."""
 
     def _split_scope(self, nodeid: str) -> str:
         """What stays together with a test."""
-        file = nodeid.partition("::")[0]
-        return "one by one" if Path(file).name in ONE_BY_ONE else file
+        group: str = super()._split_scope(nodeid)
+        return group.partition("::")[0]
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: the worker that rolls out releases waits most of the time."""
+    """One more than there are cores: who rolls out releases waits most of the time."""
     return (os.cpu_count() or 1) + 1
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadGroupScheduling:
     return _Scheduler(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those of `ONE_BY_ONE` first, in its order, then those of `EARLY`: they take longest."""
-    order = {name: place for place, name in enumerate((*ONE_BY_ONE, *EARLY))}
-    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+_DURATIONS: Final = Path(__file__).parent / "durations.json"
+_SECONDS: Final[dict[str, float]] = json.loads(_DURATIONS.read_text())
+"""How long each file took last (`make durations`)."""
+_HOSTS: Final = 2
+"""Workers with Docker hosts of their own: one more would starve the tasks of the others."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="whole files of what is marked soak, and no others")
+    parser.addoption("--note-durations", action="store_true", help="write tests/durations.json anew")
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses by the marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what runs the engine or a Docker host; the longest first, Docker hosts before all others."""
+    if config.getoption("soak"):  # whole files: their tests are walks, in their order
+        chosen = {_file(item) for item in items if item.get_closest_marker("soak")}
+        config.hook.pytest_deselected(items=[item for item in items if _file(item) not in chosen])
+        items[:] = [item for item in items if _file(item) in chosen]
+    hosts: set[str] = set()
+    for item in items:
+        needs = set(getattr(item, "fixturenames", ()))
+        if "engine" in needs:
+            item.add_marker(pytest.mark.engine)
+        if "_docker" in needs:
+            item.add_marker(pytest.mark.docker)
+            hosts.add(_file(item))
+    groups: dict[str, str] = {}
+    loads: dict[str, float] = {f"docker-{number + 1}": 0 for number in range(_HOSTS)}
+    for file in sorted(hosts, key=lambda file: (-_seconds(file), file)):
+        groups[file] = min(loads, key=lambda group: loads[group])
+        loads[groups[file]] += _seconds(file)
+    for item in items:
+        if group := groups.get(_file(item)):
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: (_file(item) not in hosts, -_seconds(_file(item)), _file(item)))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if config.getoption("note_durations"):
+        seconds: Counter[str] = Counter()
+        for reports in terminalreporter.stats.values():
+            for report in reports:
+                if isinstance(report, pytest.TestReport):
+                    seconds[report.nodeid.partition("::")[0]] += round(report.duration, 1)
+        noted = {file: round(took) for file, took in sorted(seconds.items()) if took >= 1}
+        _DURATIONS.write_text(json.dumps(noted, indent=2) + "\n")
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def _seconds(file: str) -> float:
+    return _SECONDS.get(file, 0)
 
 
 @pytest.hookimpl(wrapper=True)

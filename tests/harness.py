@@ -4,21 +4,27 @@ Nothing here asserts what the program should do; `Result.ok` and `Result.failed`
 same two lines.
 """
 
+import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rehearsal import docker_hosts, home, outside, warm
+from docker.errors import APIError  # type: ignore[import-untyped]
+
+from rehearsal import authority, docker_hosts, home, outside, warm
 from rehearsal.docker_engine import Engine, images, processes
 from rehearsal.docker_engine.images import ImageRef
 from rehearsal.standin.account import Account
 
 TIMEOUT: Final = 900  # seconds a command may take before the test gives up on it
+WATCH_SECONDS: Final = 2  # of a new task of the socket server, where they run
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class Running:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self.pid = process.pid
+        self.held: Path | None = None  # what it waits for
 
     @property
     def at_work(self) -> bool:
@@ -63,7 +70,9 @@ class Running:
         self._process.wait()
 
     def finish(self) -> Result:
-        """Wait for its end."""
+        """Let it go on, and wait for its end."""
+        if self.held:
+            self.held.unlink(missing_ok=True)
         said, _ = self._process.communicate(timeout=TIMEOUT)
         return Result(tuple(map(str, self._process.args)), self._process.returncode, said, "")  # type: ignore[arg-type]
 
@@ -96,15 +105,17 @@ class RehearsalHome:
         return self.run(*warm.command((sys.executable, "-m", "operations", *arguments)), stdin=stdin)
 
     @contextmanager
-    def hanging(self, verb: str, kind: str, *command: str, seconds: int = 60) -> Iterator[Running]:
-        """A command that hangs for `seconds` where Vercel is asked to `verb` a `kind`, as the block sees it.
+    def hanging(self, verb: str, kind: str, *command: str) -> Iterator[Running]:
+        """A command that hangs where Vercel is asked to `verb` a `kind`, as the block sees it.
 
-        It is killed when the block leaves it at work.
+        It goes on when the block waits for its end, and is killed when the block leaves it at work.
         """
-        vercel = self.account("vercel")
+        vercel, held = self.account("vercel"), self.folder / "held"
+        held.touch()
         with vercel.transaction():
-            vercel.put("fault", "1", {"verb": verb, "kind": kind, "hang": seconds})
+            vercel.put("fault", "1", {"verb": verb, "kind": kind, "hang": str(held)})
         with self.started(*command) as running:
+            running.held = held
             reached = processes.wait_until(lambda: vercel.find("fault") == [] or not running.at_work, TIMEOUT)
             assert reached, f"it never came to {verb} a {kind}"
             assert running.at_work, running.finish().text
@@ -199,11 +210,49 @@ class RehearsalHome:
 class DockerHome(RehearsalHome):
     """A rehearsal home whose two Docker hosts run, with the image of every release of the demo account."""
 
-    def __init__(self, made: home.Home) -> None:
-        super().__init__(made)
-        self.hosts = docker_hosts.ensure(made.folder)
+    served = False
+    """Both stacks run as their stack files say, and whoever uses the home leaves them so."""
+
+    def __init__(self, source: RehearsalHome, folder: Path) -> None:
+        super().__init__(home.copy(source.home, folder))
+        self._source = source
+        self._prepare()
+
+    def renew(self) -> None:
+        """As new: stacks, account and state of the source, and nothing but images on the hosts."""
+        self.served = False
+        for account in self._accounts.values():
+            account.close()
+        self._accounts.clear()
+        outside.stop(self.folder)
+        self.clear()
+        for path in self.folder.iterdir():
+            if path.name not in (*home.HOST_FOLDERS, authority.FOLDER, "lock"):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+        self.home = home.copy(self._source.home, self.folder)
+        self._prepare()
+
+    def clear(self) -> None:
+        """Remove what runs on the hosts, and what was made for it; images stay."""
+        self.served = False
+        self.hosts = docker_hosts.ensure(self.folder)
+        for host in (self.hosts.socket, self.hosts.monitor):
+            _clear(host.engine)
+
+    def _prepare(self) -> None:
+        self.hosts = docker_hosts.ensure(self.folder)
         self.images = docker_hosts.stock(self.hosts)
-        docker_hosts.name(made, self.images)
+        docker_hosts.name(self.home, self.images)
+        for stack in home.STACKS:  # no claim of these tests is about its length
+            self.edit(stack, socketWatchSeconds=WATCH_SECONDS)
+
+    def up_all(self) -> None:
+        """Both stacks applied, side by side."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self.up, home.STACKS))
 
     def image(self, sha: str, fault: str = "") -> ImageRef:
         """The socket image of a release, sound or with one of `images.FAULTS`."""
@@ -227,6 +276,35 @@ class DockerHome(RehearsalHome):
     def comes_to_serve(self, stack: str, release: str) -> bool:
         """Wait until a release answers: old and new ones take turns for a moment."""
         return processes.wait_until(lambda: self.serves(stack) == release, TIMEOUT)
+
+
+def _clear(engine: Engine) -> None:
+    """Nothing that a stack could have made is left on an engine, but for images."""
+    with contextlib.closing(engine.client()) as client:
+        for service in client.services.list():
+            service.remove()
+
+        def emptied() -> bool:
+            for container in client.containers.list(all=True, ignore_removed=True):
+                with contextlib.suppress(APIError):  # Swarm removes them too, with their grace
+                    container.remove(force=True)
+            for kind in (client.configs, client.secrets, client.networks, client.volumes):
+                for each in kind.list():
+                    if each.name not in _ENGINES_OWN:
+                        with contextlib.suppress(APIError):  # in use a moment longer
+                            each.remove()
+            return not client.containers.list(all=True, ignore_removed=True) and not [
+                each.name
+                for kind in (client.configs, client.secrets, client.networks, client.volumes)
+                for each in kind.list()
+                if each.name not in _ENGINES_OWN
+            ]
+
+        assert processes.wait_until(emptied, TIMEOUT, 0.1), f"{engine.id} does not get empty"
+
+
+_ENGINES_OWN: Final = ("bridge", "host", "none", "ingress", "docker_gwbridge")
+"""Networks that an engine makes for itself."""
 
 
 def processes_of(engine: Engine) -> list[tuple[int, str]]:

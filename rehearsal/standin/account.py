@@ -84,8 +84,8 @@ class Account:
         """The next planned fault that fits a call, used up by one; not noted among the calls.
 
         A fault is a document of kind "fault": {verb?, kind? (class name), times?} with one of `status`
-        (refused so), `lost` (done, but the answer is an error), `hang` (seconds before it is done) and `late`
-        (seconds after that until the answer).
+        (refused so), `lost` (done, but the answer is an error), `hang` (the path of a file: it is done once
+        that is gone) and `late` (seconds after that until the answer).
         """
         for id, fault in self.find("fault"):
             if fault.get("verb", verb) == verb and fault.get("kind", kind) == kind:

@@ -45,6 +45,8 @@ _ENGINES_OWN: Final = frozenset(
     {"version", "pluginDownloadURL", "__internal"}
 )  # keys beside a provider's config
 
+_GLANCE: Final = 0.05  # seconds between two looks of a call that hangs
+
 T = TypeVar("T")
 # (property path, "add" | "update" | "delete")
 Change = tuple[str, str]
@@ -168,8 +170,8 @@ class StandIn:
         while True:
             with self._lock:
                 fault = self.account.take_fault(verb, type.rpartition(":")[2]) or {}
-            if "hang" in fault:
-                time.sleep(fault["hang"])  # not under the lock: a test may kill this process meanwhile
+            while "hang" in fault and Path(fault["hang"]).exists():
+                time.sleep(_GLANCE)  # not under the lock: a test may kill this process meanwhile
             status = fault.get("status", 0)
             if status:
                 attempt += 1

@@ -20,9 +20,9 @@ from operations import doctor
 from operations.doctor import Check, faults
 from operations.workspace import OperationError, Workspace
 from plan.settings import Settings
-from rehearsal import demo, docker_engine
+from rehearsal import demo
 from rehearsal.demo import RELEASES
-from rehearsal.docker_engine import images, registry
+from rehearsal.docker_engine import images
 from rehearsal.docker_engine.registry import Registry
 from rehearsal.standin import dns, seeds
 from rehearsal.standin.account import Account
@@ -501,13 +501,6 @@ def test_services_that_do_not_answer_are_found_and_the_rest_is_still_checked(
 # --- Docker hosts ----------------------------------------------------------------------------------------
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine")
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    folder = tmp_path_factory.mktemp("doctor") / "docker"
-    yield registry.ensure(folder / "registry", docker_engine.ensure(folder))
-    docker_engine.stop(folder)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import os
 import socket
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -153,13 +152,6 @@ def test_an_ssh_that_hangs_is_given_up_and_ended(tmp_path: Path, monkeypatch: py
 # --- a real engine --------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    folder = tmp_path_factory.mktemp("hosts") / "docker"
-    yield registry.ensure(folder / "registry", docker_engine.ensure(folder))
-    docker_engine.stop(folder)
-
-
 def _access(engine: Engine) -> DockerHost:
     return DockerHost(address=engine.host)
 
@@ -241,14 +233,10 @@ def test_a_rollout_that_never_settles_is_given_up(hub: Registry) -> None:
 
 @root
 def test_an_engine_that_manages_no_swarm_is_refused_with_the_command(
-    tmp_path_factory: pytest.TempPathFactory,
+    hub: Registry,
 ) -> None:
-    folder = tmp_path_factory.mktemp("alone") / "docker"
-    engine = docker_engine.ensure(folder)
-    try:
-        with closing(engine.client()) as client:
-            client.swarm.leave(force=True)
-        with pytest.raises(OperationError, match="docker swarm init"), hosts.connected(_access(engine)):
-            pass
-    finally:
-        docker_engine.stop(folder)
+    with closing(hub.engine.client()) as client:
+        client.swarm.leave(force=True)
+    with pytest.raises(OperationError, match="docker swarm init"), hosts.connected(_access(hub.engine)):
+        pass
+    registry.ensure(hub.folder, docker_engine.ensure(hub.engine.folder))

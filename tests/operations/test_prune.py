@@ -1,7 +1,6 @@
 """Pruning a host that both stacks share: each keeps its way back, and nothing unknown is touched."""
 
 import os
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -16,11 +15,10 @@ from operations.workspace import OperationError, Workspace
 from plan.hosts import DockerHost
 from plan.settings import parse, read_siblings
 from plan.socket import service_name
-from rehearsal import docker_engine
-from rehearsal.docker_engine import images, processes, registry
+from rehearsal.docker_engine import images, processes
 from rehearsal.docker_engine.images import ImageRef
 from rehearsal.docker_engine.registry import Registry
-from tests.harness import RehearsalHome
+from tests.harness import DockerHome, RehearsalHome
 
 NAME = "registry.example/socket"
 
@@ -96,10 +94,9 @@ _SETTINGS: dict[str, Any] = {
 
 
 @pytest.fixture
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    folder = tmp_path_factory.mktemp("prune") / "docker"
-    yield registry.ensure(folder / "registry", docker_engine.ensure(folder))
-    docker_engine.stop(folder)
+def hub(_docker: DockerHome) -> Registry:
+    _docker.clear()
+    return _docker.hosts.socket
 
 
 class Stacks:

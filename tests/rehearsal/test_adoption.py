@@ -2,7 +2,11 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
+
+import pytest
 
 from rehearsal import demo
 from tests.harness import RehearsalHome
@@ -45,15 +49,35 @@ def test_the_project_is_imported_and_only_stated_settings_change(adopted_home: R
     }
 
 
-def test_after_up_the_project_differs_in_what_adopt_announced_and_nothing_else(
-    adopted_home: RehearsalHome,
-) -> None:
-    before = _project(adopted_home)
-    said = adopted_home.operations("adopt", "--stack", "production", "--yes").ok().stdout
-    announced = set(re.findall(r"change  project setting (\w+): ", said))
-    adopted_home.up("production")
-    after = _project(adopted_home)
+@dataclass(frozen=True)
+class FirstUps:
+    """A home whose stacks were applied for the first time, and what there was before and between."""
 
+    home: RehearsalHome
+    before: dict[str, Any]
+    project: dict[str, Any]
+    announced: str
+    staging_wrote: dict[str, list[tuple[int, str, str, str]]]
+    project_after_staging: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def first_ups(_adopted: RehearsalHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstUps]:
+    home = _adopted.copy(tmp_path_factory.mktemp("first") / "rehearsal")
+    before, project = home.account("vercel").dump(), _project(home)
+    announced = home.operations("adopt", "--stack", "production", "--yes").ok().stdout
+    last = {service: home.account(service).calls()[-1][0] for service in ("vercel", "github")}
+    home.up("staging")
+    wrote = {service: home.account(service).calls(last[service]) for service in last}
+    untouched = _project(home)
+    home.up("production")
+    yield FirstUps(home, before, project, announced, wrote, untouched)
+    home.close()
+
+
+def test_after_up_the_project_differs_in_what_adopt_announced_and_nothing_else(first_ups: FirstUps) -> None:
+    announced = set(re.findall(r"change  project setting (\w+): ", first_ups.announced))
+    before, after = first_ups.project, _project(first_ups.home)
     differs = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     assert differs == announced
     assert differs == {
@@ -74,37 +98,30 @@ def test_a_project_adopted_without_stated_changes_is_not_written_at_all(adopted_
     assert adopted_home.account("vercel").get(*PROJECT) == before
 
 
-def test_staging_leaves_the_project_and_everything_of_production_untouched(
-    adopted_home: RehearsalHome,
-) -> None:
-    vercel, github = adopted_home.account("vercel"), adopted_home.account("github")
-    before = vercel.get(*PROJECT)
-    last = {service.service: service.calls()[-1][0] for service in (vercel, github)}
-    adopted_home.up("staging")
-
-    assert vercel.get(*PROJECT) == before
-    touched = [id for _, _, kind, id in vercel.calls(last["vercel"]) if kind == "variable"]
+def test_staging_leaves_the_project_and_everything_of_production_untouched(first_ups: FirstUps) -> None:
+    assert first_ups.project_after_staging == first_ups.project
+    vercel, wrote = first_ups.home.account("vercel"), first_ups.staging_wrote
+    touched = [id for _, _, kind, id in wrote["vercel"] if kind == "variable"]
     targets = [target for id in touched for target in (vercel.get("variable", id) or {}).get("targets", [])]
     assert touched
     assert "production" not in targets
-    assert not [id for _, _, _, id in github.calls(last["github"]) if "roduction" in id or "main" in id]
+    assert not [id for _, _, _, id in wrote["github"] if "roduction" in id or "main" in id]
 
 
-def test_no_variable_exists_twice_and_hand_made_ones_keep_their_ids(adopted_home: RehearsalHome) -> None:
-    hand_made = {id for id, _ in adopted_home.account("vercel").find("variable")}
-    unrelated = [v for v in _variables(adopted_home) if v["key"] == UNRELATED]
-    for stack in ("staging", "production"):
-        adopted_home.up(stack)
-
+def test_no_variable_exists_twice_and_hand_made_ones_keep_their_ids(first_ups: FirstUps) -> None:
+    hand_made = first_ups.before["variable"]
+    now = first_ups.home.account("vercel").dump()["variable"]
     places = Counter(
         (v["key"], v.get("gitBranch"), place)
-        for v in _variables(adopted_home)
+        for v in now.values()
         for place in [*v.get("targets", []), *v.get("customEnvironmentIds", [])]
     )
     assert places
     assert set(places.values()) == {1}
-    assert hand_made <= {id for id, _ in adopted_home.account("vercel").find("variable")}
-    assert [v for v in _variables(adopted_home) if v["key"] == UNRELATED] == unrelated
+    assert hand_made.keys() <= now.keys()
+    unrelated = {id: v for id, v in hand_made.items() if v["key"] == UNRELATED}
+    assert unrelated
+    assert {id: v for id, v in now.items() if v["key"] == UNRELATED} == unrelated
 
 
 def test_a_variable_on_several_targets_is_split_before_and_both_parts_are_adopted(
@@ -181,22 +198,22 @@ def test_adopting_again_changes_nothing_and_after_the_first_up_removes_the_ids(
 
 
 def test_the_environment_that_vercels_integration_made_is_the_one_that_is_protected(
-    adopted_home: RehearsalHome,
+    first_ups: FirstUps,
 ) -> None:
-    adopted_home.up("production")
-    found = [
-        document
-        for _, document in adopted_home.account("github").find("environment", repository="share-paint")
-        if document["name"].lower() == "production"
+    github = first_ups.home.account("github")
+    [(_, found)] = [
+        found
+        for found in github.find("environment", repository="share-paint")
+        if found[1]["name"].lower() == "production"
     ]
-    assert len(found) == 1
-    assert found[0]["reviewers"]
+    assert found["reviewers"]
 
 
-def test_the_production_domain_serves_the_pinned_release(applied_home: RehearsalHome) -> None:
-    alias = applied_home.account("vercel").get("alias", demo.PRODUCTION_DOMAIN)
+def test_the_production_domain_serves_the_pinned_release(first_ups: FirstUps) -> None:
+    vercel = first_ups.home.account("vercel")
+    alias = vercel.get("alias", demo.PRODUCTION_DOMAIN)
     assert alias is not None
-    deployment = applied_home.account("vercel").get("deployment", alias["deploymentId"])
+    deployment = vercel.get("deployment", alias["deploymentId"])
     assert deployment is not None
     assert deployment["sha"] == demo.RELEASES[1]
-    assert applied_home.outputs("production")["servedDeployment"] == alias["deploymentId"]
+    assert first_ups.home.outputs("production")["servedDeployment"] == alias["deploymentId"]

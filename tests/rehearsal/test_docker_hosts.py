@@ -27,14 +27,6 @@ def fetch(engine: Engine, image: str, url: str) -> int:
             container.remove(force=True)
 
 
-@pytest.fixture(scope="module")
-def served(docker_home: DockerHome) -> DockerHome:
-    """Both stacks applied."""
-    for stack in home.STACKS:
-        docker_home.up(stack)
-    return docker_home
-
-
 @pytest.mark.parametrize("stack", home.STACKS)
 def test_both_stacks_serve_their_release_on_one_host(served: DockerHome, stack: str) -> None:
     assert served.comes_to_serve(stack, docker_hosts.SERVED[stack])
@@ -74,7 +66,9 @@ def test_the_monitoring_host_finds_the_way_again_after_the_socket_host_was_start
     assert fetch(served.hosts.monitor.engine, proxy, url) == 0
 
 
-def test_env_starts_hosts_again_that_a_reboot_has_ended_and_no_preview_needs_them(served: DockerHome) -> None:
+def test_env_starts_hosts_again_that_a_reboot_has_ended_and_no_preview_needs_them(
+    served: DockerHome,
+) -> None:
     docker_hosts.stop(served.folder)
     served.pulumi("preview", "-s", "staging", "--expect-no-changes").ok()
     command = [sys.executable, "-m", "rehearsal", "--home", str(served.folder), "env"]

@@ -79,6 +79,7 @@ def _is_settled(home: DockerHome, release: str) -> None:
     assert not state.get("pending_operations")
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("end", "release"), [(_orderly, 1), (_power_cut, 2)])
 def test_an_engine_that_stops_in_the_middle_of_an_update_is_brought_to_the_release_by_the_next_up(
     home: DockerHome, end: Callable[[Engine], None], release: int
@@ -94,6 +95,7 @@ def test_an_engine_that_stops_in_the_middle_of_an_update_is_brought_to_the_relea
     _is_settled(home, sha)
 
 
+@pytest.mark.soak
 def test_a_killed_up_is_finished_by_the_next_one(home: DockerHome) -> None:
     sha = demo.RELEASES[3]
     with _updating(home, sha) as run:
@@ -107,7 +109,7 @@ def test_a_killed_up_is_finished_by_the_next_one(home: DockerHome) -> None:
 
 
 def test_the_verb_up_needs_no_other_command_after_a_killed_one(home: DockerHome) -> None:
-    sha = demo.RELEASES[0]
+    sha = demo.RELEASES[1]
     with _updating(home, sha) as run:
         processes.kill_tree([run.pid])
         run.wait(TIMEOUT)

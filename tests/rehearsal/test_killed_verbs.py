@@ -111,45 +111,82 @@ def check(home: RehearsalHome, wanted: dict[str, Any], case: Case, commits: list
     home.pulumi("preview", "-s", STACK, "--expect-no-changes").ok()
 
 
+@dataclass(frozen=True)
+class Whole:
+    """An undisturbed run: its end, its steps, and what the engine did for it."""
+
+    start: RehearsalHome
+    commits: list[str]
+    end: dict[str, Any]
+    steps: list[str]
+    deeds: list[tuple[str, str]]
+
+
+def whole(home: RehearsalHome, case: Case, folder: Path) -> Whole:
+    case.ready(home)
+    commits = log(home)
+    made = home.copy(folder / "whole")
+    with verb(made, case, folder / "steps") as process:
+        told, _ = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0, told
+    kinds = {name: resource["type"].rpartition(":")[2] for name, resource in made.resources(STACK).items()}
+    deeds = dict.fromkeys(
+        (_WORDS[word], kinds[resource])
+        for word, resource in re.findall(r"^  (\w+) +(web-\S+)$", told, re.MULTILINE)
+        if word in _WORDS and resource in kinds
+    )
+    found = Whole(home, commits, end(made), (folder / "steps").read_text().splitlines(), list(deeds))
+    made.close()
+    assert {
+        f"put Pulumi.{STACK}.yaml in place",
+        "git add",
+        "git commit",
+        "pulumi preview",
+        "pulumi up",
+    } <= set(found.steps), found.steps
+    assert found.deeds
+    return found
+
+
+def kill_before(whole: Whole, case: Case, number: int, folder: Path) -> None:
+    home = whole.start.copy(folder / f"step-{number}")
+    with verb(home, case, folder / f"steps-{number}", number) as process:
+        said, _ = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == -signal.SIGKILL, said
+    where = f"killed before `{whole.steps[number - 1]}` ({number} of {len(whole.steps)})"
+    check(home, whole.end, case, whole.commits, where)
+    home.close()
+
+
+def kill_during(whole: Whole, case: Case, deed: str, kind: str, folder: Path) -> None:
+    home = whole.start.copy(folder / f"{deed}-{kind}")
+    account: Account = home.account("vercel")
+    with account.transaction():
+        account.put("fault", "1", {"verb": deed, "kind": kind, "hang": str(home.folder)})
+    with verb(home, case, folder / f"steps-{deed}-{kind}") as process:
+        assert processes.wait_until(lambda: account.find("fault") == [], TIMEOUT)
+        processes.kill_tree([process.pid])
+    check(home, whole.end, case, whole.commits, f"killed while the engine was about to {deed} a {kind}")
+    home.close()
+
+
+def test_a_rotation_killed_before_it_is_applied_and_in_its_last_deed_ends_the_same_when_it_is_said_again(
+    applied_home: RehearsalHome, tmp_path: Path
+) -> None:
+    case = CASES["rotate"]
+    found = whole(applied_home, case, tmp_path)
+    kill_before(found, case, found.steps.index("pulumi up") + 1, tmp_path)
+    kill_during(found, case, *found.deeds[-1], tmp_path)
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("name", CASES)
 def test_a_verb_killed_at_any_step_ends_the_same_when_it_is_said_again(
     name: str, applied_home: RehearsalHome, tmp_path: Path
 ) -> None:
     case = CASES[name]
-    case.ready(applied_home)
-    commits = log(applied_home)
-
-    whole = applied_home.copy(tmp_path / "whole")
-    with verb(whole, case, tmp_path / "steps") as process:
-        told, _ = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 0, told
-    wanted, steps = end(whole), (tmp_path / "steps").read_text().splitlines()
-    kinds = {name: resource["type"].rpartition(":")[2] for name, resource in whole.resources(STACK).items()}
-    whole.close()
-    assert f"put Pulumi.{STACK}.yaml in place" in steps
-    assert {"git add", "git commit", "pulumi preview", "pulumi up"} <= set(steps), steps
-
-    for number, what in enumerate(steps, 1):
-        home = applied_home.copy(tmp_path / f"step-{number}")
-        with verb(home, case, tmp_path / f"steps-{number}", number) as process:
-            said, _ = process.communicate(timeout=TIMEOUT)
-        assert process.returncode == -signal.SIGKILL, said
-        check(home, wanted, case, commits, f"killed before `{what}` ({number} of {len(steps)})")
-        home.close()
-
-    changed = dict.fromkeys(
-        (_WORDS[word], kinds[resource])
-        for word, resource in re.findall(r"^  (\w+) +(web-\S+)$", told, re.MULTILINE)
-        if word in _WORDS and resource in kinds
-    )
-    assert changed
-    for number, (deed, kind) in enumerate(changed):
-        home = applied_home.copy(tmp_path / f"deed-{number}")
-        account: Account = home.account("vercel")
-        with account.transaction():
-            account.put("fault", "1", {"verb": deed, "kind": kind, "hang": 60})
-        with verb(home, case, tmp_path / f"deeds-{number}") as process:
-            assert processes.wait_until(lambda: account.find("fault") == [], TIMEOUT)  # noqa: B023
-            processes.kill_tree([process.pid])
-        check(home, wanted, case, commits, f"killed while the engine was about to {deed} a {kind}")
-        home.close()
+    found = whole(applied_home, case, tmp_path)
+    for number in range(1, len(found.steps) + 1):
+        kill_before(found, case, number, tmp_path)
+    for deed, kind in found.deeds:
+        kill_during(found, case, deed, kind, tmp_path)

@@ -10,8 +10,7 @@ import pytest
 from docker.errors import DockerException  # type: ignore[import-untyped]
 
 from plan.socket import PROXY_CAPABILITIES
-from rehearsal import docker_engine
-from rehearsal.docker_engine import images, processes, registry
+from rehearsal.docker_engine import images, processes
 from rehearsal.docker_engine.registry import Registry
 
 pytestmark = [
@@ -31,13 +30,6 @@ STARTS = {
     ),
     "blackbox": ("blackbox_exporter", "--config.file=/tmp/config", 9115, "modules: {web: {prober: http}}"),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    folder = tmp_path_factory.mktemp("monitor") / "docker"
-    yield registry.ensure(folder / "registry", docker_engine.ensure(folder))
-    docker_engine.stop(folder)
 
 
 def ask(hub: Registry, port: int, path: str) -> tuple[int, str]:

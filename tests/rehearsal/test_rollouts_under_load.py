@@ -4,14 +4,13 @@ One stack on one engine; every test starts from a sound release, whichever that 
 """
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
 from rehearsal.docker_engine import images
 from rehearsal.docker_engine.images import ImageRef
-from tests.harness import RehearsalHome
-from tests.rehearsal.rollouts import PLAYERS, RATE, Rollouts, Watch, release, swarm
+from tests.harness import DockerHome
+from tests.rehearsal.rollouts import PLAYERS, RATE, Rollouts, Watch, release
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
@@ -42,11 +41,10 @@ class Sound:
 
 
 @pytest.fixture(scope="module")
-def rollouts(module_home: RehearsalHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rollouts]:
-    with swarm(tmp_path_factory.mktemp("swarm") / "docker") as hub:
-        made = Rollouts(module_home, hub)
-        made.place()
-        yield made
+def rollouts(docker_home: DockerHome) -> Rollouts:
+    made = Rollouts(docker_home, docker_home.hosts.socket)
+    made.place()
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +53,13 @@ def sound(rollouts: Rollouts) -> Sound:
     rollouts.up(made.serves).ok()
     assert rollouts.settles(made.serves)
     return made
+
+
+@pytest.fixture(scope="module")
+def window_of_the_plan(rollouts: Rollouts, sound: Sound) -> None:
+    """Swarm watches a task as long as the plan says, from here on."""
+    rollouts.home.edit(rollouts.stack, socketWatchSeconds=None)
+    sound.turn()
 
 
 def lost_nothing(watch: Watch) -> None:
@@ -92,7 +97,9 @@ def test_a_good_release_loses_no_probe_and_every_player_goes_on_in_its_room(
     lost_nothing(watch)
 
 
-@pytest.mark.parametrize("fault", NEVER_HEALTHY)
+@pytest.mark.parametrize(
+    "fault", [NEVER_HEALTHY[0], *(pytest.param(fault, marks=pytest.mark.soak) for fault in NEVER_HEALTHY[1:])]
+)
 def test_a_release_that_is_never_healthy_meets_no_player(
     rollouts: Rollouts, sound: Sound, fault: str
 ) -> None:
@@ -108,6 +115,8 @@ def test_a_release_that_is_never_healthy_meets_no_player(
     met_nothing_but(watch, sound.serves, rollouts)
 
 
+@pytest.mark.soak
+@pytest.mark.usefixtures("window_of_the_plan")
 def test_a_release_that_dies_once_healthy_loses_no_probe_and_no_room(
     rollouts: Rollouts, sound: Sound
 ) -> None:
@@ -129,6 +138,8 @@ def test_a_release_that_dies_once_healthy_loses_no_probe_and_no_room(
     lost_nothing(watch)
 
 
+@pytest.mark.soak
+@pytest.mark.usefixtures("window_of_the_plan")
 def test_a_release_that_swarm_took_back_is_tried_again_with_a_refresh(
     rollouts: Rollouts, sound: Sound
 ) -> None:
@@ -147,6 +158,7 @@ def says_who_serves(text: str, bad: ImageRef, serves: ImageRef) -> None:
     assert f"{serves.tag} still serves" in text, text
 
 
+@pytest.mark.soak
 def test_two_bad_releases_in_a_row_do_not_make_the_first_of_them_n_minus_1(
     rollouts: Rollouts, sound: Sound
 ) -> None:
@@ -192,6 +204,7 @@ def stated_image(rollouts: Rollouts) -> str:
     return str(service["taskSpec"]["containerSpec"]["image"])
 
 
+@pytest.mark.soak
 def test_an_image_that_goes_while_it_is_rolled_out_costs_nothing(rollouts: Rollouts, sound: Sound) -> None:
     """The registry knows the image when it is asked, and no node can pull it."""
     bad = rollouts.strip(release(rollouts.hub, "8"))
@@ -205,6 +218,7 @@ def test_an_image_that_goes_while_it_is_rolled_out_costs_nothing(rollouts: Rollo
     sound.stay()
 
 
+@pytest.mark.soak
 def test_rolling_back_is_writing_the_previous_sha_and_needs_no_registry(
     rollouts: Rollouts, sound: Sound
 ) -> None:

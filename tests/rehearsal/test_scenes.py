@@ -40,7 +40,14 @@ def stage(docker_home: DockerHome) -> Iterator[Stage]:
     outside.stop(docker_home.folder)
 
 
-@pytest.mark.parametrize("scene", scenes.SCENES, ids=lambda scene: scene.title)
+@pytest.mark.parametrize(
+    "scene",
+    [
+        *scenes.SCENES[:2],  # staged and promoted, with the socket server
+        *(pytest.param(scene, marks=pytest.mark.soak, id=scene.title) for scene in scenes.SCENES[2:]),
+    ],
+    ids=lambda scene: scene.title,
+)
 def test_a_scene_ends_in_every_store_as_it_must(stage: Stage, scene: Scene) -> None:
     print(scenes.play(stage, scene))
 

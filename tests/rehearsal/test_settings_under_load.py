@@ -15,8 +15,8 @@ import pytest
 
 from rehearsal.docker_engine import images, processes
 from rehearsal.home import CLONE
-from tests.harness import RehearsalHome
-from tests.rehearsal.rollouts import PLAYERS, RATE, Rollouts, Watch, release, swarm
+from tests.harness import DockerHome
+from tests.rehearsal.rollouts import PLAYERS, RATE, Rollouts, Watch, release
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
@@ -26,14 +26,13 @@ SECRET = "BATTLE_PASSWORD_PEPPER"
 
 
 @pytest.fixture(scope="module")
-def rollouts(module_home: RehearsalHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rollouts]:
-    with swarm(tmp_path_factory.mktemp("swarm") / "docker") as hub:
-        made = Rollouts(module_home, hub)
-        made.place()
-        served = release(hub, "1")
-        made.up(served).ok()
-        assert made.settles(served)
-        yield made
+def rollouts(docker_home: DockerHome) -> Rollouts:
+    made = Rollouts(docker_home, docker_home.hosts.socket)
+    made.place()
+    served = release(made.hub, "1")
+    made.up(served).ok()
+    assert made.settles(served)
+    return made
 
 
 @contextlib.contextmanager
@@ -93,6 +92,7 @@ def configs_of(rollouts: Rollouts) -> list[str]:
         return sorted(each.name for each in client.configs.list())
 
 
+@pytest.mark.soak
 def test_a_changed_setting_of_the_server_rolls_out_and_loses_nothing(rollouts: Rollouts) -> None:
     with nothing_lost(rollouts, "a changed variable and memory limit"):
         rollouts.home.edit(rollouts.stack, supabaseRef="stgrefrehearsal00002", socketMemoryMib=384)
@@ -100,6 +100,7 @@ def test_a_changed_setting_of_the_server_rolls_out_and_loses_nothing(rollouts: R
     assert "SUPABASE_URL=https://stgrefrehearsal00002.supabase.co" in inspected(rollouts)["Env"]
 
 
+@pytest.mark.soak
 def test_a_rotated_secret_reaches_every_task_and_loses_nothing(rollouts: Rollouts) -> None:
     with nothing_lost(rollouts, "a rotated secret, as a variable"):
         value = rotate(rollouts)
@@ -131,6 +132,7 @@ def test_secrets_move_into_files_and_rotate_there_and_lose_nothing(rollouts: Rol
 
 
 # Each poll is a request of its own: fewer players make as much of a load.
+@pytest.mark.soak
 @pytest.mark.parametrize(("transports", "players"), [("websocket", PLAYERS), ("polling", 10)])
 def test_a_changed_proxy_costs_one_short_outage_and_every_player_comes_back(
     rollouts: Rollouts, transports: str, players: int
@@ -148,6 +150,7 @@ def test_a_changed_proxy_costs_one_short_outage_and_every_player_comes_back(
     assert watch.summary["kept"] == watch.summary["reconnects"]
 
 
+@pytest.mark.soak
 def test_a_changed_configuration_of_the_proxy_costs_the_same_and_touches_no_task_of_the_server(
     rollouts: Rollouts, tmp_path: Path
 ) -> None:
@@ -194,6 +197,7 @@ def test_a_proxy_that_cannot_be_pulled_is_refused_while_the_old_one_serves(rollo
     rollouts.home.pulumi("preview", "-s", rollouts.stack, "--expect-no-changes").ok()
 
 
+@pytest.mark.soak
 def test_a_proxy_that_does_not_start_is_rolled_back_and_the_message_says_so(rollouts: Rollouts) -> None:
     before = rollouts.home.config(rollouts.stack, "proxyImage")
     broken = release(rollouts.hub, "6", "crash")  # no proxy at all

@@ -1,21 +1,15 @@
 """`operations smoke` and `watch` before the rehearsal's site and its real socket servers."""
 
+import contextlib
+
 import pytest
 
-from rehearsal import demo
+from rehearsal import demo, docker_hosts
 from rehearsal.site import break_release
 from tests.harness import DockerHome
 
 PAGES = ("/", "/feed", "/draw", "/battle", "/login")
 STACKS = ("staging", "production")
-
-
-@pytest.fixture(scope="module")
-def served(docker_home: DockerHome) -> DockerHome:
-    """Both stacks applied: staging's socket server over plain HTTP, production's over TLS."""
-    for stack in STACKS:
-        docker_home.up(stack)
-    return docker_home
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -57,6 +51,9 @@ def test_an_origin_that_the_socket_server_does_not_admit_fails(served: DockerHom
 
 
 def test_a_stopped_socket_server_fails(served: DockerHome) -> None:
-    served.hosts.socket.engine.client().services.get("paintshare-staging-socket").scale(0)
-    said = served.operations("watch", "--stack", "staging", "--minutes", "30").failed()
+    with contextlib.closing(served.hosts.socket.engine.client()) as client:
+        client.services.get("paintshare-staging-socket").scale(0)
+        said = served.operations("watch", "--stack", "staging", "--minutes", "30").failed()
+        client.services.get("paintshare-staging-socket").scale(2)
+    assert served.comes_to_serve("staging", docker_hosts.SERVED["staging"])
     assert "socket by polling" in said.stderr

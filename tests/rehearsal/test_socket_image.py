@@ -20,8 +20,8 @@ from typing import Any, Protocol
 import pytest
 
 from plan.socket import HealthGate, render_caddyfile, service_name
-from rehearsal import demo, docker_engine, proxy
-from rehearsal.docker_engine import Engine, images, processes, registry
+from rehearsal import demo, proxy
+from rehearsal.docker_engine import Engine, images, processes
 from rehearsal.docker_engine.clients import Clients
 from rehearsal.docker_engine.registry import Registry
 from tests.builders import production
@@ -37,29 +37,21 @@ CHECK = HealthGate().command
 
 
 @pytest.fixture(scope="module")
-def server_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    folder = tmp_path_factory.mktemp("socket") / "docker"
-    engine = docker_engine.ensure(folder)
-    yield registry.ensure(folder / "registry", engine)
-    docker_engine.stop(folder)
+def host(hub: Registry) -> Engine:
+    return hub.engine
 
 
 @pytest.fixture(scope="module")
-def engine(server_registry: Registry) -> Engine:  # another than the session's of the same name, on purpose
-    return server_registry.engine
-
-
-@pytest.fixture(scope="module")
-def sound(server_registry: Registry) -> images.ImageRef:
-    return images.socket_server(server_registry, RELEASE)
+def sound(hub: Registry) -> images.ImageRef:
+    return images.socket_server(hub, RELEASE)
 
 
 class Server:
     """A running container of the battle server, seen from the machine."""
 
-    def __init__(self, engine: Engine, container: Any) -> None:
+    def __init__(self, host: Engine, container: Any) -> None:
         self.container = container
-        self.address = engine.address
+        self.address = host.address
         container.reload()
         ports = container.ports.get("3001/tcp") or [{"HostPort": 0}]
         self.port = int(ports[0]["HostPort"])
@@ -110,9 +102,9 @@ class Run(Protocol):
 
 
 @pytest.fixture
-def run(engine: Engine) -> Iterator[Run]:
+def run(host: Engine) -> Iterator[Run]:
     """Starts a container with environment variables; `up` waits until it answers."""
-    with contextlib.closing(engine.client()) as client:
+    with contextlib.closing(host.client()) as client:
         containers = []
 
         def start(
@@ -128,7 +120,7 @@ def run(engine: Engine) -> Iterator[Run]:
                 cap_drop=["ALL"],
             )
             containers.append(container)
-            server = Server(engine, container)
+            server = Server(host, container)
             if up:
                 assert processes.wait_until(lambda: server.answers() or server.ended(), 60)
                 assert not server.ended(), server.log()
@@ -317,12 +309,12 @@ class Switch(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def switch(engine: Engine) -> Iterator[tuple[type[Switch], str]]:
+def switch(host: Engine) -> Iterator[tuple[type[Switch], str]]:
     """A kill switch on the machine, and its connection string for containers."""
     handler = type("OneSwitch", (Switch,), {"asked": []})
-    with http.server.ThreadingHTTPServer((engine.machine, 0), handler) as server:
+    with http.server.ThreadingHTTPServer((host.machine, 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield handler, f"http://{engine.machine}:{server.server_port}/ecfg_x?token=t"
+        yield handler, f"http://{host.machine}:{server.server_port}/ecfg_x?token=t"
         server.shutdown()
 
 
@@ -389,14 +381,12 @@ def test_bad_releases_fail_as_they_are_named(run: Run, sound: images.ImageRef) -
     assert run(sound, FAULT="healthz-500").healthz()[0] == 500
 
 
-def test_a_bad_release_is_an_image_of_its_own(
-    run: Run, server_registry: Registry, sound: images.ImageRef
-) -> None:
-    bad = images.socket_server(server_registry, demo.RELEASES[1], fault="healthz-500")
+def test_a_bad_release_is_an_image_of_its_own(run: Run, hub: Registry, sound: images.ImageRef) -> None:
+    bad = images.socket_server(hub, demo.RELEASES[1], fault="healthz-500")
     assert bad.digest != sound.digest
     assert run(bad).healthz() == (500, {"status": "broken", "release": demo.RELEASES[1], "battle": "on"})
     with pytest.raises(ValueError, match="fault is one of"):
-        images.socket_server(server_registry, demo.RELEASES[1], fault="unknown")
+        images.socket_server(hub, demo.RELEASES[1], fault="unknown")
 
 
 def test_every_probe_is_counted_as_good_or_failed(run: Run, sound: images.ImageRef) -> None:
@@ -418,7 +408,7 @@ DOMAIN = "socket.test"
 
 @pytest.fixture
 def proxied(
-    engine: Engine, server_registry: Registry, sound: images.ImageRef, tmp_path: Path
+    host: Engine, hub: Registry, sound: images.ImageRef, tmp_path: Path
 ) -> Iterator[Callable[[], Any]]:
     """The default proxy with TLS of its own before all servers that the given function starts.
 
@@ -426,8 +416,8 @@ def proxied(
     """
     text = render_caddyfile(production(socketTls="internal", socketDomain=DOMAIN).settings())
     (tmp_path / "Caddyfile").write_text(text.replace(f"tasks.{service_name('production')}", "battle"))
-    caddy = images.caddy(server_registry, other=proxy.ensure(print))
-    with contextlib.closing(engine.client()) as client:
+    caddy = images.caddy(hub, other=proxy.ensure(print))
+    with contextlib.closing(host.client()) as client:
         network = client.networks.create("proxied")
         containers = [
             client.containers.run(
@@ -466,7 +456,7 @@ def proxied(
 
 
 def test_behind_caddy_a_stopped_server_costs_no_probe_and_its_players_take_their_rooms_along(
-    engine: Engine, proxied: Callable[[], Any]
+    host: Engine, proxied: Callable[[], Any]
 ) -> None:
     first = proxied()
     with Clients(
@@ -475,7 +465,7 @@ def test_behind_caddy_a_stopped_server_costs_no_probe_and_its_players_take_their
         players=12,
         rooms=3,
         rate=100,
-        connect=engine.address,
+        connect=host.address,
         insecure=True,
     ) as clients:
         assert clients.wait(lambda c: c.count("connect") == 12)
@@ -490,7 +480,7 @@ def test_behind_caddy_a_stopped_server_costs_no_probe_and_its_players_take_their
 
 
 def test_behind_caddy_a_server_that_hangs_costs_its_sticky_visitor_no_answer(
-    engine: Engine, proxied: Callable[[], Any]
+    host: Engine, proxied: Callable[[], Any]
 ) -> None:
     """No player, no other request: nothing but the proxy's own memory knows that it failed."""
     hung, _ = proxied(), proxied()
@@ -500,7 +490,7 @@ def test_behind_caddy_a_server_that_hangs_costs_its_sticky_visitor_no_answer(
     def ask(cookie: str = "") -> tuple[int, str, str]:
         connection = http.client.HTTPConnection(DOMAIN)
         with (
-            socket.create_connection((engine.address, 8443), 60) as link,
+            socket.create_connection((host.address, 8443), 60) as link,
             context.wrap_socket(link, server_hostname=DOMAIN) as connection.sock,
         ):
             connection.request("GET", "/healthz", headers={"Cookie": cookie} if cookie else {})

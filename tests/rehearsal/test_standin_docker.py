@@ -29,6 +29,7 @@ import pytest
 from components.swarm import RESTART
 from rehearsal import docker_engine
 from rehearsal.docker_engine import packages, processes
+from rehearsal.docker_engine.registry import Registry
 from rehearsal.standin import docker, schema
 from rehearsal.standin.account import Account
 from rehearsal.standin.docker_kinds import objects, session
@@ -61,14 +62,9 @@ IMAGES = {
 
 
 @pytest.fixture(scope="module")
-def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker_engine.Engine]:
-    folder = tmp_path_factory.mktemp("engine")
-    engine = docker_engine.ensure(folder)
-    try:
-        _build_images(engine)
-        yield engine
-    finally:
-        docker_engine.stop(folder)
+def swarm(hub: Registry) -> docker_engine.Engine:
+    _build_images(hub.engine)
+    return hub.engine
 
 
 def _build_images(engine: docker_engine.Engine) -> None:

@@ -321,14 +321,22 @@ def test_a_lost_answer_leaves_the_object_and_the_next_create_conflicts(
         standin.create(VARIABLE, variable())
 
 
-def test_a_hang_delays_the_call_and_does_it(
-    standin: StandIn, account: Account, monkeypatch: pytest.MonkeyPatch
+def test_a_call_hangs_while_a_file_is_there_and_is_done_then(
+    standin: StandIn, account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr("rehearsal.standin.server.time.sleep", slept.append)
-    account.put("fault", "1", {"hang": 30})
+    held = tmp_path / "held"
+    held.touch()
+    asleep: list[int] = []
+
+    def sleep(_: float) -> None:
+        asleep.append(len(account.find("variable")))
+        if len(asleep) == 3:
+            held.unlink()
+
+    monkeypatch.setattr("rehearsal.standin.server.time.sleep", sleep)
+    account.put("fault", "1", {"hang": str(held)})
     standin.create(VARIABLE, variable())
-    assert slept == [30]
+    assert asleep == [0, 0, 0]
     assert len(account.find("variable")) == 1
 
 
@@ -348,7 +356,7 @@ def test_a_refused_call_writes_nothing(
 
 
 def test_faults_are_no_calls_of_the_program(standin: StandIn, account: Account) -> None:
-    account.put("fault", "1", {"times": 2, "hang": 0})
+    account.put("fault", "1", {"times": 2, "hang": "/nowhere"})
     after = account.calls()[-1][0]
     standin.create(VARIABLE, variable())
     assert [(verb, kind) for _, verb, kind, _ in account.calls(after)] == [("create", "variable")]

@@ -19,6 +19,7 @@ from tests.harness import RehearsalHome
 from tests.rehearsal.rollouts import PATIENCE, PLAYERS, RATE, Rollouts, release, swarm
 
 pytestmark = [
+    pytest.mark.soak,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
 ]
 

@@ -47,15 +47,6 @@ HANDSHAKES = {
 }
 
 
-@pytest.fixture(scope="module")
-def served(docker_home: DockerHome) -> DockerHome:
-    """Both stacks applied."""
-    for stack in home.STACKS:
-        docker_home.up(stack)
-        assert docker_home.comes_to_serve(stack, docker_hosts.SERVED[stack])
-    return docker_home
-
-
 def handshake(served: DockerHome, stack: str, transport: str, origin: str | None) -> tuple[int, str | None]:
     """Status of the answer, and the origin that it allows."""
     path, headers, _ = HANDSHAKES[transport]

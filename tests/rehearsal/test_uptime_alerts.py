@@ -244,6 +244,7 @@ def outage(watched: Watched) -> Iterator[Future[Outage]]:
 # --- staging's day meanwhile --------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("outage")
 def test_failing_battle_connects_are_p2_and_page_nobody(watched: Watched) -> None:
     monitor, since = watched.monitors["staging"], time.time()
@@ -278,6 +279,7 @@ def _receivers(watched: Watched, name: str) -> list[str]:
     return [r["name"] for one in found if one["labels"]["alertname"] == name for r in one["receivers"]]
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("outage")
 def test_a_silent_alertmanager_is_missed_by_the_dead_mans_switch(watched: Watched) -> None:
     _, host = engines_of(watched)
@@ -291,7 +293,6 @@ def test_a_silent_alertmanager_is_missed_by_the_dead_mans_switch(watched: Watche
     assert _eventually(lambda: watched.pings("staging") > silent)
 
 
-@pytest.mark.usefixtures("outage")
 def test_an_edited_row_renews_one_config_updates_one_service_and_keeps_the_history(
     watched: Watched, tmp_path: Path
 ) -> None:
@@ -392,6 +393,7 @@ def _rules(watched: Watched) -> str:
 # --- the end of production's outage -------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_dead_services_page_both_channels_in_time_and_are_resolved_once(
     watched: Watched, outage: Future[Outage]
 ) -> None:
