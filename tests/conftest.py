@@ -7,7 +7,7 @@ With CI=true a skipped test is a failure, wherever it was skipped.
 import json
 import os
 import shutil
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -216,11 +216,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if config.getoption("note_durations"):
-        seconds: Counter[str] = Counter()
+        seconds: defaultdict[str, float] = defaultdict(float)
         for reports in terminalreporter.stats.values():
             for report in reports:
                 if isinstance(report, pytest.TestReport):
-                    seconds[report.nodeid.partition("::")[0]] += round(report.duration, 1)
+                    seconds[report.nodeid.partition("::")[0]] += report.duration
         noted = {file: round(took) for file, took in sorted(seconds.items()) if took >= 1}
         _DURATIONS.write_text(json.dumps(noted, indent=2) + "\n")
 

@@ -67,6 +67,8 @@ class Rollouts:
             socketImage=f"{self.hub.address}/socket",
             proxyImage=images.caddy(self.hub).reference,
             socketTls="off",
+            previousSocketRelease=None,
+            previousSocketDigest=None,
         )
 
     def name(self, image: ImageRef) -> None:

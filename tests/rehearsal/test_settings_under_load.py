@@ -65,8 +65,10 @@ def mounted(rollouts: Rollouts, key: str = SECRET) -> set[str]:
     """What the running tasks read in the file of a secret."""
     program = f"process.stdout.write(require('fs').readFileSync('/run/secrets/{key}', 'utf8'))"
     with contextlib.closing(rollouts.hub.engine.client()) as client:
-        containers = client.containers.list(filters={"name": rollouts.service})
-        return {read(each, ["node", "-e", program]) for each in containers}
+        tasks = client.api.tasks(filters={"service": rollouts.service, "desired-state": "running"})
+        running = [task["Status"]["ContainerStatus"]["ContainerID"] for task in tasks]
+        assert running
+        return {read(client.containers.get(each), ["node", "-e", program]) for each in running}
 
 
 def read(container: Any, command: list[str]) -> str:
