@@ -32,7 +32,7 @@ def test_an_up_that_is_told_to_end_finishes_what_it_has_begun_and_leaves_nothing
         "set", "PREVIEW_SENTRY_DSN", "--stack", "staging", stdin="https://p@sentry.example/9"
     ).ok()
     words = ("python", "-m", "operations", "up", "--stack", "staging", "--yes")
-    with applied_home.hanging("create", "ProjectEnvironmentVariable", *words, seconds=3) as running:
+    with applied_home.hanging("create", "ProjectEnvironmentVariable", *words) as running:
         os.kill(running.pid, number)
         time.sleep(0.5)
         os.kill(running.pid, number)
