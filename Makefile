@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# Interrupted, both end what they have started (rehearsal/guarded.py). Finished, the Docker hosts go on.
+# Interrupted, they and the tests end what they have started (rehearsal/guarded.py). Finished, the Docker hosts go on.
 rehearse: ## practise it all on this machine: both stacks previewed, applied and checked, no account needed
 	@$(PYTHON) -m rehearsal.guarded $(PYTHON) -m rehearsal.first up
 
@@ -22,10 +22,10 @@ week: install ## a working week on what was rehearsed: releases, rollbacks, rota
 test: lint types pytest ## lint, types and every test but the long ones, with the real engine and real Docker hosts
 
 quick: lint types ## lint, types and every test that needs neither the engine nor another program: under a minute
-	@$(BIN)/python -m pytest -q $(SPREAD) -m "not (engine or docker or real or soak)" $(PYTEST)
+	@$(TESTS) -m "not (engine or docker or real or soak)" $(PYTEST)
 
 soak: engine ## what needs long by its nature: load, power cuts, two nodes, kills at every step, long watches
-	@$(BIN)/python -m pytest -q $(SPREAD) --soak $(PYTEST)
+	@$(TESTS) --soak $(PYTEST)
 
 lint: install ## ruff: rules and format
 	@$(BIN)/ruff check --quiet .
@@ -35,13 +35,14 @@ types: install ## mypy, strict
 	@$(BIN)/mypy
 
 # How many workers, which tests stay together, and in what order: tests/conftest.py.
-SPREAD := -n auto --dist loadgroup --no-loadscope-reorder
+TESTS := $(BIN)/python -m rehearsal.guarded --always $(BIN)/python -m pytest -q -n auto --dist loadgroup \
+	--no-loadscope-reorder
 
 pytest: engine ## the tests alone; PYTEST="-k adopt" chooses
-	@$(BIN)/python -m pytest -q $(SPREAD) -m "not soak" $(PYTEST)
+	@$(TESTS) -m "not soak" $(PYTEST)
 
 durations: engine ## run the tests and note how long each file took, by which workers are loaded alike
-	@$(BIN)/python -m pytest -q $(SPREAD) -m "not soak" --note-durations $(PYTEST)
+	@$(TESTS) -m "not soak" --note-durations $(PYTEST)
 
 # What the workflows run, with their inputs in the environment (tools/ci.py).
 ci-review ci-stage ci-plan ci-promote ci-rollback ci-smoke ci-watch ci-drift ci-rotation: ci-%: install

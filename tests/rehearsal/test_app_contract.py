@@ -27,6 +27,8 @@ from rehearsal.docker_engine import images, processes
 from rehearsal.docker_engine.clients import Clients
 from tests.builders import ROOT, production, staging
 
+pytestmark = pytest.mark.real
+
 CONTRACT = (ROOT / "docs" / "app-contract.md").read_text()
 SOURCE = images.SOURCES / "socket-server"
 SDK = Path(__file__).parent / "edge-config"

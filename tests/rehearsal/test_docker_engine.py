@@ -29,6 +29,7 @@ from rehearsal.home import CLONE
 from tests.harness import processes_of
 
 pytestmark = [
+    pytest.mark.real,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
 ]
 

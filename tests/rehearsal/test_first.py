@@ -8,6 +8,8 @@ import pytest
 
 from rehearsal import engine, first, venv
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -16,6 +16,8 @@ from rehearsal import docker_engine, home
 from rehearsal.docker_engine import Engine, processes
 from tests.harness import processes_of
 
+pytestmark = pytest.mark.real
+
 # A run as ours are: a child in its group; one in a session of its own, with an environment of its own, that
 # hears no signal; a Docker engine. It goes on after a Ctrl-C, and says how often it was told.
 RUN = """

@@ -441,7 +441,7 @@ HAZARDS: Final[dict[str, str]] = {
     "settings-rolled-back": "test_what_a_service_has_otherwise_than_declared_is_named_without_its_value",
     "refresh-with-old-key": "test_whatever_reads_what_is_there_runs_the_program_with_todays_credentials",
     "run-dropped": "test_the_image_of_a_dropped_run_is_found_and_one_that_was_taken_back_is_not",
-    "publishing-stops": "test_a_mistake_gives_one_error_block_and_touches_nothing",
+    "publishing-stops": "test_mistakes_are_told_in_one_error_block_and_touch_nothing",
     "push-overtakes-release": "test_a_mistake_is_named_by_its_key_with_the_command_that_mends_it",
     "release-without-way-back": "test_a_mistake_is_named_by_its_key_with_the_command_that_mends_it",
     "retention-crashes": "test_retention_is_declared_only_when_the_stack_file_asks",
@@ -457,7 +457,7 @@ HAZARDS: Final[dict[str, str]] = {
     "protection-dropped": "test_protection_that_the_plan_lacks_is_refused_before_anything_is_touched",
     "admin-bypass-flaps": "test_protection_given_up_knowingly_is_stable",
     "one-of-several": "test_a_branch_demands_its_repositorys_checks_and_the_stacks_approvals",
-    "too-many-reviewers": "test_a_mistake_gives_one_error_block_and_touches_nothing",
+    "too-many-reviewers": "test_mistakes_are_told_in_one_error_block_and_touch_nothing",
     "reviewer-dropped": "test_an_update_whose_reviewers_github_drops_fails_and_names_them",
     "schedule-switched-off": "test_a_fault_of_an_account_is_found_with_its_fix",
     "approval-holds-the-stack": "test_a_release_is_planned_recorded_pushed_applied_asked_and_watched",
@@ -494,7 +494,7 @@ HAZARDS: Final[dict[str, str]] = {
         "test_after_a_pruning_each_stack_goes_back_to_its_n_1_with_the_registry_stopped"
     ),
     "token-in-state": "test_the_tokens_are_nowhere_in_the_state",
-    "secret-in-the-clear": "test_a_mistake_gives_one_error_block_and_touches_nothing",
+    "secret-in-the-clear": "test_mistakes_are_told_in_one_error_block_and_touch_nothing",
     "empty-passphrase": (
         "test_a_stack_that_the_empty_passphrase_opens_is_found_and_closed_by_the_printed_command"
     ),
@@ -503,9 +503,9 @@ HAZARDS: Final[dict[str, str]] = {
     "digits-become-number": "test_each_printed_command_run_as_it_stands_mends_its_problem",
     "secret-map": "test_only_optional_keys_of_preview_have_a_stack_file_key_of_their_own",
     "stack-reference-elides": "test_an_unreadable_sibling_is_said_aloud",
-    "unknown-key": "test_a_mistake_gives_one_error_block_and_touches_nothing",
-    "one-error-at-a-time": "test_many_mistakes_are_listed_in_one_block",
-    "placeholder-live": "test_a_mistake_gives_one_error_block_and_touches_nothing",
+    "unknown-key": "test_mistakes_are_told_in_one_error_block_and_touch_nothing",
+    "one-error-at-a-time": "test_mistakes_are_told_in_one_error_block_and_touch_nothing",
+    "placeholder-live": "test_mistakes_are_told_in_one_error_block_and_touch_nothing",
     "owned-twice": "test_no_object_of_the_real_world_belongs_to_both_stacks",
     "sensitive-drift-unseen": "test_changes_by_hand_are_found_and_their_commands_take_them_back",
     "reviewers-drift-unseen": "test_changes_by_hand_are_found_and_their_commands_take_them_back",
@@ -514,7 +514,7 @@ HAZARDS: Final[dict[str, str]] = {
     "digest-dropped-unseen": "test_a_change_by_hand_on_a_host_is_found_and_its_command_takes_it_back",
     "secret-drift-unseen": "test_changes_by_hand_are_found_and_their_commands_take_them_back",
     "bypass-told-to-few": "test_who_may_bypass_is_said_to_be_untold_where_the_token_is_not_told",
-    "shared-data": "test_a_mistake_gives_one_error_block_and_touches_nothing",
+    "shared-data": "test_mistakes_are_told_in_one_error_block_and_touch_nothing",
     "killed-run": "test_a_killed_update_is_taken_up_again_after_cancel",
     "names-change": "test_a_release_keeps_its_logical_name_when_it_becomes_the_one_before",
 }

@@ -21,6 +21,8 @@ from plan.uptime import blackbox_yml
 from rehearsal.docker_engine import packages, processes
 from tests.builders import monitored, staging
 
+pytestmark = pytest.mark.real
+
 BYPASS = "bypass-of-the-protection"
 ANSWERS = {"/up": 200, "/down": 500, "/login": 302}
 

@@ -30,6 +30,8 @@ from rehearsal.receiver import Message, Receiver, addresses
 from tests.builders import StackFile, monitored, production, staging
 from tests.rehearsal import alertmanager as clocked
 
+pytestmark = pytest.mark.real
+
 SEOUL = ZoneInfo("Asia/Seoul")
 
 

@@ -21,6 +21,8 @@ from rehearsal.docker_engine import packages, processes
 from tests.builders import StackFile, monitored, production, staging
 from tests.rehearsal.promtool import Check, Promtool, Values, counted
 
+pytestmark = pytest.mark.real
+
 Series = Mapping[str, Values]
 
 

@@ -25,6 +25,8 @@ from rehearsal import proxy
 from rehearsal.docker_engine import packages, processes
 from tests.builders import StackFile, monitored, production, staging
 
+pytestmark = pytest.mark.real
+
 TLS = ("acme", "internal", "off")
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from rehearsal import engine, venv
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
