@@ -63,10 +63,19 @@ def mark() -> dict[str, str]:
 
 def note(engine: Path) -> None:
     """A Docker engine is about to be started in this folder: it belongs to the run, if there is one."""
+    _write(f"{sys.executable}\t{engine}\n")
+
+
+def forget(engine: Path) -> None:
+    """The Docker engine in this folder was ended."""
+    _write(f"\t{engine}\n")
+
+
+def _write(line: str) -> None:
     for folder in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
         if Path(folder).is_dir():  # else a run that is over; whoever carries its mark was meant to go on
             with (Path(folder) / _ENGINES).open("a") as file:
-                file.write(f"{sys.executable}\t{engine}\n")
+                file.write(line)
 
 
 def _interrupt(pid: int, folder: Path) -> None:
@@ -107,8 +116,13 @@ def _end(pid: int, folder: Path) -> None:
 
 def _engines(folder: Path) -> list[tuple[str, str]]:
     """Python and folder of each Docker engine that was started, the last one first."""
-    lines = dict.fromkeys((folder / _ENGINES).read_text().splitlines())
-    return [(python, engine) for python, _, engine in (line.partition("\t") for line in reversed(lines))]
+    left: dict[str, str] = {}
+    for line in (folder / _ENGINES).read_text().splitlines():
+        python, _, engine = line.partition("\t")
+        left.pop(engine, None)
+        if python:
+            left[engine] = python
+    return [(python, engine) for engine, python in reversed(left.items())]
 
 
 def _stop(python: str, engine: str) -> bool:

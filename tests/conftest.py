@@ -168,8 +168,8 @@ class _Scheduler(LoadGroupScheduling):  # type: ignore[misc]  # untyped
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: who rolls out releases waits most of the time."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores: who rolls out releases waits most of the time."""
+    return (os.cpu_count() or 1) + _HOSTS
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadGroupScheduling:

@@ -167,6 +167,7 @@ def stop(folder: Path) -> None:
             _clean(engine)
     else:
         _clean(engine)
+    guarded.forget(engine.folder)
 
 
 def _check_machine() -> None:

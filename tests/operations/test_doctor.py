@@ -522,7 +522,7 @@ def _docker(deployed: dict[str, Any], **changes: Any) -> Iterator[Check]:
 def test_a_host_that_is_ready_lacks_nothing(deployed: dict[str, Any]) -> None:
     checks = list(_docker(deployed))
     assert faults(checks) == []
-    assert len(checks) == 7
+    assert len(checks) == 8
 
 
 @root

@@ -380,7 +380,8 @@ def _children(home: RehearsalHome) -> list[str]:
             arguments, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
         except OSError:
             continue
-        if folder in environment and (b"language_host" in arguments or b"rehearsal.standin" in arguments):
+        kinds = (b"language_host", b"rehearsal.standin", b"warm_client.py")
+        if folder in environment and any(kind in arguments for kind in kinds):
             found.append(arguments.decode())
     return found
 

@@ -5,13 +5,14 @@ A command that this table does not know fails the first test. Placeholders are f
 
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from operations.cli.upstream import PULL
 from plan.socket import proxy_name, service_name, socket_plan
-from rehearsal import demo, home, stack_files
+from rehearsal import demo, home, stack_files, warm
 from rehearsal.standin.drift import DRIFTS
 from tests.builders import production
 from tests.harness import RehearsalHome
@@ -164,7 +165,10 @@ def test_the_commands_of_the_page_run_as_they_stand(applied_home: RehearsalHome)
             DRIFTS["skew-protection"].apply(applied_home.home.account)
         filled = {**FILLED, "URN": applied_home.resources("production")[PROJECT]["urn"]}
         words = [filled.get(word, word) for word in shlex.split(command)]
-        done = applied_home.run(*words, *_answers(words), stdin=run.stdin)
+        words += _answers(words)
+        if words[0] == "python":
+            words = warm.command((sys.executable, *words[1:]))
+        done = applied_home.run(*words, stdin=run.stdin)
         assert done.code == run.code, f"{command} ended with {done.code}:\n{done.text}"
         assert run.says in done.text, f"{command}:\n{done.text}"
         assert "Traceback" not in done.text

@@ -323,7 +323,6 @@ def test_an_edited_row_renews_one_config_updates_one_service_and_keeps_the_histo
     )
 
 
-@pytest.mark.usefixtures("outage")
 def test_a_service_that_keeps_its_old_configuration_fails_each_up_until_it_takes_the_new_one(
     watched: Watched, tmp_path: Path
 ) -> None:

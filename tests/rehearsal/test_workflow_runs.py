@@ -179,6 +179,7 @@ def rolled_back(runner: Runner) -> bool:
     ]
 
 
+@pytest.mark.soak
 def test_a_release_that_falls_ill_while_it_is_watched_is_taken_back(staged: Runner) -> None:
     def falls_ill() -> bool:
         break_release(staged.home.home.account, NEXT)
@@ -196,6 +197,7 @@ def test_a_release_that_falls_ill_while_it_is_watched_is_taken_back(staged: Runn
     assert rolled_back(staged)
 
 
+@pytest.mark.soak
 def test_a_promotion_that_is_cancelled_while_it_is_applied_is_taken_back(staged: Runner) -> None:
     account = staged.home.account("vercel")
     with account.transaction():
@@ -215,6 +217,7 @@ def test_a_promotion_that_is_cancelled_while_it_is_applied_is_taken_back(staged:
     assert rolled_back(staged)
 
 
+@pytest.mark.soak
 def test_what_else_was_merged_while_a_release_is_watched_does_not_stop_its_rollback(staged: Runner) -> None:
     other = staged.folder.parent / "other"
     origin = staged.git("remote", "get-url", "origin")
