@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal import demo
+from rehearsal import demo, warm
 from rehearsal.standin.drift import DRIFTS
 from tests.harness import RehearsalHome
 
@@ -31,7 +31,11 @@ def test_a_second_up_and_a_refresh_change_nothing(module_home: RehearsalHome, st
     assert {s: module_home.account(s).calls() for s in ("vercel", "github")} == calls
 
 
-def test_plain_pulumi_commands_work_in_the_rehearsal(applied_home: RehearsalHome) -> None:
+def test_plain_pulumi_commands_work_in_the_rehearsal(
+    applied_home: RehearsalHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a person's shell: every process starts cold."""
+    monkeypatch.delenv(warm.VARIABLE)
     graph = applied_home.folder / "graph.dot"
     applied_home.pulumi("stack", "graph", str(graph), "-s", "staging").ok()
     assert "web-environment-staging" in graph.read_text()
