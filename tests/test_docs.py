@@ -142,6 +142,7 @@ def test_every_make_target_that_a_document_names_exists() -> None:
     assert set(_commands(r"(?:^|`)make ([a-z-]+)")) <= targets
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("module", ["operations", "rehearsal"])
 def test_every_verb_that_a_document_names_exists(module: str) -> None:
     for verb in sorted(set(_commands(rf"python -m {module} ([a-z]+)"))):

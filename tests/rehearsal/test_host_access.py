@@ -26,6 +26,7 @@ from tests.harness import RehearsalHome
 from tests.rehearsal.guarded_registry import GuardedRegistry, guarded
 
 pytestmark = [
+    pytest.mark.real,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine"),
 ]
 

@@ -206,6 +206,7 @@ def test_both_repositories_exist_and_protect(seeded: Seeded) -> None:
         )
 
 
+@pytest.mark.real
 def test_the_real_engine_adopts_the_seeded_objects_without_a_write_and_sees_no_change_after(
     tmp_path: Path,
 ) -> None:
