@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from docker.errors import APIError  # type: ignore[import-untyped]
+from docker.models.containers import Container  # type: ignore[import-untyped]
 
 from rehearsal import authority, docker_hosts, home, outside, warm
 from rehearsal.docker_engine import Engine, images, processes
@@ -220,7 +221,6 @@ class DockerHome(RehearsalHome):
 
     def renew(self) -> None:
         """As new: stacks, account and state of the source, and nothing but images on the hosts."""
-        self.served = False
         for account in self._accounts.values():
             account.close()
         self._accounts.clear()
@@ -284,21 +284,16 @@ def _clear(engine: Engine) -> None:
         for service in client.services.list():
             service.remove()
 
+        def left() -> list[Any]:
+            kinds = (client.configs, client.secrets, client.networks, client.volumes)
+            made = [each for kind in kinds for each in kind.list() if each.name not in _ENGINES_OWN]
+            return [*client.containers.list(all=True, ignore_removed=True), *made]
+
         def emptied() -> bool:
-            for container in client.containers.list(all=True, ignore_removed=True):
-                with contextlib.suppress(APIError):  # Swarm removes them too, with their grace
-                    container.remove(force=True)
-            for kind in (client.configs, client.secrets, client.networks, client.volumes):
-                for each in kind.list():
-                    if each.name not in _ENGINES_OWN:
-                        with contextlib.suppress(APIError):  # in use a moment longer
-                            each.remove()
-            return not client.containers.list(all=True, ignore_removed=True) and not [
-                each.name
-                for kind in (client.configs, client.secrets, client.networks, client.volumes)
-                for each in kind.list()
-                if each.name not in _ENGINES_OWN
-            ]
+            for each in left():
+                with contextlib.suppress(APIError):  # in use a moment longer, or Swarm removes it too
+                    each.remove(**({"force": True} if isinstance(each, Container) else {}))
+            return not left()
 
         assert processes.wait_until(emptied, TIMEOUT, 0.1), f"{engine.id} does not get empty"
 
