@@ -18,7 +18,7 @@ from components.traffic_alerts import TrafficAlerts, TrafficAlertsArgs
 from components.uptime_checks import UptimeChecks, UptimeChecksArgs
 from components.web_app import WebApp, WebAppArgs, exports
 from operations import protection_hooks, rollout_hooks
-from plan import preflight, settings
+from plan import config, preflight
 from plan.gate import GATE, gate_plan
 from plan.hosts import MONITOR_HOST, SOCKET_HOST, monitor_host, socket_host
 from plan.socket import SOCKET, socket_plan
@@ -26,7 +26,7 @@ from plan.traffic import TRAFFIC, traffic_plan
 from plan.uptime import AGENT, UPTIME, uptime_plan
 from plan.web import WEB, web_plan
 
-stack = preflight.enforce(settings.load(), date.today(), os.environ)
+stack = preflight.enforce(config.load(), date.today(), os.environ)
 
 # The plugin reads its token from the environment by itself. Seen by the SDK, it would be stored in the state
 # and every short-lived token would show as a change.

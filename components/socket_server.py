@@ -79,7 +79,7 @@ class SocketServer(pulumi.ComponentResource):
         values: dict[str, pulumi.Input[str]] = {k: pulumi.Output.secret(v) for k, v in plan.secrets.items()}
         if plan.edge_config_file:
             file = pulumi.Output.from_input(args.edge_config).apply(plan.edge_config_file)
-            # As the others' its name tells nothing of the value (plan.variables.fingerprint).
+            # As the others' its name tells nothing of the value (plan.fingerprints).
             physical = pulumi.Output.unsecret(file.apply(lambda made: made.name))
             secrets.append(
                 self._secret(f"{self._name}-secret-edge-config", "EDGE_CONFIG", physical, args.edge_config)

@@ -16,8 +16,9 @@ from typing import Any, Final
 from operations.accounts import GitHubAccount, Json, VercelAccount
 from operations.workspace import OperationError, Workspace, submap
 from plan.gate import GatePlan, gate_plan
+from plan.problems import config_set
 from plan.protection import EnvironmentRule
-from plan.settings import PROJECT, Settings, config_set
+from plan.settings import PROJECT, Settings
 from plan.web import VARIABLES_LIMIT, Scope, Variable, WebPlan, names, web_plan
 
 

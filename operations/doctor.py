@@ -27,9 +27,10 @@ from operations.accounts import Api, GitHubAccount, Json, RefusedError
 from operations.hosts import Host, Image
 from operations.workspace import TO_DECRYPT, OperationError, Workspace
 from plan import preflight
+from plan.config import Loaded
 from plan.hosts import OVERRIDING, DockerHost, monitor_host, socket_host
 from plan.protection import capability, repositories
-from plan.settings import PROJECT, Loaded, Settings
+from plan.settings import PROJECT, Settings
 from plan.socket import prefix, socket_plan
 
 REQUIREMENTS: Final = Path(__file__).resolve().parent.parent / "requirements.txt"

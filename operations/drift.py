@@ -19,7 +19,7 @@ from operations.unseen import Finding, name_of
 from operations.workspace import OperationError, Workspace
 from plan import paths
 from plan.hosts import DockerHost
-from plan.settings import config_set
+from plan.problems import config_set
 
 _QUIET: Final = frozenset({"same", "read", "refresh"})
 _SECRET: Final = "[secret]"  # noqa: S105  what the engine prints in place of one

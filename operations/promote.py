@@ -15,10 +15,11 @@ from operations.hosts import Running
 from operations.serving import Web
 from operations.workspace import OperationError
 from plan import promotion
+from plan.config import Loaded
 from plan.preflight import check
 from plan.promotion import P1_LABEL, Kept, Line, Point
 from plan.protection import APP_CHECKS
-from plan.settings import PROJECT, Loaded, Settings
+from plan.settings import PROJECT, Settings
 from plan.socket import SOCKET, service_name
 from plan.web import names
 

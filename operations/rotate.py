@@ -17,24 +17,16 @@ from operations import hosts, secrets, serving
 from operations.accounts import GitHubAccount, VercelAccount
 from operations.serving import Finding
 from operations.workspace import OperationError
+from plan.fingerprints import HMAC_KEY, fingerprint
 from plan.gate import gate_plan
 from plan.hosts import DockerHost, monitor_host, socket_host
 from plan.preflight import iso_date
 from plan.promotion import Point
+from plan.rows import PREVIEW_PREFIX, Need, Store
 from plan.settings import PROJECT, Settings
 from plan.socket import service_name, socket_plan
 from plan.uptime import uptime_plan
-from plan.variables import (
-    HMAC_KEY,
-    MATRIX,
-    PREVIEW_PREFIX,
-    Need,
-    Store,
-    fingerprint,
-    overlap_of,
-    row_of,
-    secret_keys,
-)
+from plan.variables import MATRIX, overlap_of, row_of, secret_keys
 from plan.web import names, skipped_builds, web_plan
 
 State = Mapping[str, Mapping[str, Any]]  # logical name -> resource

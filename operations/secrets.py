@@ -8,10 +8,11 @@ from datetime import date, timedelta
 from typing import Any
 
 from operations.workspace import OperationError, Workspace, submap
+from plan.fingerprints import HMAC_KEY, fingerprint, key_fingerprint
 from plan.preflight import KEY_LENGTH, iso_date
 from plan.settings import Settings
 from plan.text import read
-from plan.variables import HMAC_KEY, fingerprint, key_fingerprint, secret_keys
+from plan.variables import secret_keys
 
 
 def set_secret(workspace: Workspace, key: str, value: str, today: date) -> None:

@@ -24,7 +24,7 @@ import websocket
 
 from operations.serving import Finding
 from plan.settings import Settings
-from plan.variables import app_url, socket_url
+from plan.urls import app_url, socket_url
 
 _TIMEOUT: Final = 20  # seconds for one answer: a cold start counts as an answer
 _REDIRECTS: Final = 5

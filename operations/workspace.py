@@ -21,7 +21,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from plan import stack_yaml
-from plan.settings import PROJECT, Loaded, as_engine_text, parse, read_siblings, typed
+from plan.config import Loaded, as_engine_text, parse, read_siblings, typed
+from plan.settings import PROJECT
 
 TO_DECRYPT: Final = "set PULUMI_CONFIG_PASSPHRASE_FILE, or log in to the key service of the stack file"
 _DRAFT: Final = ".Pulumi."  # then the process id of whoever writes it

@@ -6,10 +6,11 @@ Pure functions from settings to rows; `components.deployment_gate` maps each row
 from dataclasses import dataclass
 from typing import Final
 
+from plan.assignments import assignments
 from plan.delivery import variables
 from plan.protection import EnvironmentRule, Ruleset, environment_rules, rulesets
+from plan.rows import Class, Store
 from plan.settings import Settings
-from plan.variables import Class, Store, assignments
 
 GATE: Final = "gate"  # logical name of the component
 

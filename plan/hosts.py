@@ -10,8 +10,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
+from plan.fingerprints import fingerprint
 from plan.settings import Settings
-from plan.variables import fingerprint
 
 # Read by the Docker plugin from the environment of whoever runs it: they would win over the stack file
 # (a context over the host), or be joined with it. Source: its provider.go and config.go, v4.5.0.

@@ -1,7 +1,7 @@
 """Go/No-Go checks of a stack file before anything is touched (deployment plan §2.3, §3).
 
 One error lists every problem with the command that mends it; what only deserves attention is a warning.
-Checks are pure: settings and today's date in, problems out. Types are checked by `plan.settings`, and a
+Checks are pure: settings and today's date in, problems out. Types are checked by `plan.config`, and a
 wrong top-level type by the engine before the program starts.
 """
 
@@ -19,31 +19,22 @@ from pydantic import SecretStr
 
 from plan import paths
 from plan.adoption import adoptables
+from plan.assignments import assignments
 from plan.channels import CHANNELS as ADDRESSES
 from plan.channels import PAGERDUTY, fault_of_channel, fault_of_path
+from plan.config import Loaded
 from plan.delivery import Kind, environments, names
+from plan.fingerprints import HMAC_KEY, fingerprint, key_fingerprint
 from plan.hosts import OVERRIDING, registry
 from plan.images import fault_of_name, fault_of_reference
+from plan.problems import Problem, config_rm, config_set
 from plan.protection import repositories, rulesets
-from plan.settings import FIELDS, PLACEHOLDER, Loaded, Problem, Settings, Sibling, config_rm, config_set
+from plan.rows import PREVIEW_PREFIX, Class, Need, Row, Source, Store
+from plan.settings import FIELDS, PLACEHOLDER, Settings, Sibling
 from plan.socket import PASSIVE_SINCE, forgets_failures
 from plan.supabase_keys import read_key
 from plan.text import LINES
-from plan.variables import (
-    HMAC_KEY,
-    MATRIX,
-    PREVIEW_PREFIX,
-    Class,
-    Need,
-    Row,
-    Source,
-    Store,
-    assignments,
-    fingerprint,
-    key_fingerprint,
-    row_of,
-    secret_keys,
-)
+from plan.variables import MATRIX, row_of, secret_keys
 from plan.web import PROJECT_SETTINGS, VARIABLES_LIMIT, skipped_builds
 
 WARN_DAYS: Final = 75

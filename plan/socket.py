@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from plan.assignments import Assignment, assignments
 from plan.hosts import config_name, login_label, secret_name
+from plan.rows import Store
 from plan.settings import Settings
-from plan.variables import Assignment, Store, assignments, socket_url
+from plan.urls import socket_url
 
 SOCKET: Final = "socket"  # logical name of the component
 PORT: Final = 3001  # inside the task

@@ -28,7 +28,7 @@ from plan.protection import RECORD_BRANCH
 from plan.settings import Settings
 from plan.socket import PORT as SOCKET_PORT
 from plan.socket import PROXY_CAPABILITIES, PUBLISHED_PROTOCOLS, https_redirect
-from plan.variables import app_url, socket_url, supabase_url
+from plan.urls import app_url, socket_url, supabase_url
 
 UPTIME: Final = "uptime"  # logical name of the component
 AGENT: Final = "agent"  # and of the one on the socket host

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from plan.assignments import Assignment, assignments
+from plan.fingerprints import fingerprint_all
+from plan.rows import Class, Store
 from plan.settings import Settings
-from plan.variables import Assignment, Class, Store, assignments, fingerprint_all
 
 WEB: Final = "web"  # logical name of the component
 # Bytes of all names and values of one deployment: https://vercel.com/docs/environment-variables

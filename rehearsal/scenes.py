@@ -21,8 +21,9 @@ from urllib.request import urlopen
 import yaml
 
 from operations.monitor import Monitor
+from plan.rows import Need, Row, Store
 from plan.settings import PROJECT
-from plan.variables import MATRIX, Need, Row, Store, overlap_of, secret_keys
+from plan.variables import MATRIX, overlap_of, secret_keys
 from rehearsal import docker_hosts, home, monitor_host, site, stack_files, warm
 from rehearsal.cache import Progress
 from rehearsal.docker_engine import images, processes

@@ -14,8 +14,10 @@ from typing import Any, Final
 
 import yaml
 
+from plan.fingerprints import HMAC_KEY, fingerprint, key_fingerprint
+from plan.rows import Class, Need
 from plan.settings import PROJECT
-from plan.variables import HMAC_KEY, MATRIX, Class, Need, fingerprint, key_fingerprint, secret_keys
+from plan.variables import MATRIX, secret_keys
 from rehearsal import demo
 from rehearsal.receiver import addresses
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 import yaml
 
 from plan import preflight
-from plan.settings import FIELDS, PROJECT, Loaded, Settings, Sibling, parse
-from plan.variables import fingerprint
+from plan.config import Loaded, parse
+from plan.fingerprints import fingerprint
+from plan.settings import FIELDS, PROJECT, Settings, Sibling
 from rehearsal import demo, stack_files
 
 ROOT: Final = Path(__file__).resolve().parent.parent

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from plan.settings import KNOWN_KEYS
+from plan.config import KNOWN_KEYS
 from plan.variables import MATRIX
 from rehearsal import stack_files
 from tools import docs

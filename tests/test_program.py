@@ -15,9 +15,10 @@ import pulumi
 import pytest
 
 from plan.alerts import vercel_rules
+from plan.assignments import assignments
 from plan.protection import environment_rules, rulesets
+from plan.rows import Class, Store
 from plan.settings import PROJECT, Settings
-from plan.variables import Class, Store, assignments
 from tests.builders import ROOT, StackFile, committed, monitored, production, staging
 from tests.components.recording import CONNECTION, Declared, Recorded, record
 from tests.plan.test_socket import with_release

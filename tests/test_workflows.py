@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from plan.assignments import assignments
 from plan.delivery import APP_PERMISSIONS, INPUTS, Kind, Role, environments, names
 from plan.gate import gate_plan
 from plan.protection import APP_CHECKS, INFRA_CHECKS, RECORD_BRANCH, environment_rules
-from plan.variables import Store, assignments
+from plan.rows import Store
 from tests.builders import DEFAULTS, production, staging
 from tests.workflows import ACTIONS, FILES, ROOT, Job, Json, evaluate, jobs, load, resolve
 from tools import actionlint, ci

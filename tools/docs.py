@@ -31,11 +31,14 @@ from plan.alerts import (
     expression,
     facts,
 )
+from plan.assignments import assignments, environments
+from plan.config import parse
 from plan.delivery import APP_PERMISSIONS, INPUTS, Role
 from plan.delivery import environments as delivery_environments
 from plan.gate import gate_plan
 from plan.protection import capability
-from plan.settings import PLACEHOLDER, Settings, parse
+from plan.rows import Need, Row, Store
+from plan.settings import PLACEHOLDER, Settings
 from plan.uptime import (
     AGENT_DELAY,
     EVALUATION,
@@ -50,7 +53,7 @@ from plan.uptime import (
     longest_silence,
     probes,
 )
-from plan.variables import MATRIX, Need, Row, Store, assignments, environments, secret_keys
+from plan.variables import MATRIX, secret_keys
 from plan.web import web_plan
 from rehearsal import stack_files
 from tools.picture import StackRows, draw

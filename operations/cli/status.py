@@ -14,7 +14,8 @@ from operations import status as states
 from operations.cli.console import Rehearsal, accounts_of, github_account, out, vercel_account
 from operations.status import Key, StackStatus
 from operations.workspace import TO_DECRYPT, OperationError, Workspace
-from plan.settings import Settings, read_siblings
+from plan.config import read_siblings
+from plan.settings import Settings
 from plan.variables import MATRIX
 
 _WORDS = {

@@ -49,16 +49,15 @@ for one in json.loads((Path(__file__).parent / "declared.json").read_text()):
 GROWN: Final = """
 import runpy, sys
 sys.path.insert(0, {clone!r})
-import plan.variables as variables
-rows = tuple(
-    variables.Row(
-        key=f"NEXT_PUBLIC_BENCH_{{n}}", kind=variables.Class.PUBLIC, stores=(variables.Store.VERCEL,),
-        stack=variables.Need.REQUIRED, preview=variables.Need.REQUIRED, meaning="bench",
-        derive=variables.app_url,
+from plan import rows, urls, variables
+more = tuple(
+    rows.Row(
+        f"NEXT_PUBLIC_BENCH_{{n}}", rows.Class.PUBLIC, rows.Need.REQUIRED, rows.Need.REQUIRED,
+        (rows.Store.VERCEL,), meaning="bench", derive=urls.app_url,
     )
     for n in range({extra})
 )
-variables.MATRIX = variables.MATRIX + rows
+variables.MATRIX = variables.MATRIX + more
 runpy.run_path({clone!r} + "/__main__.py", run_name="__main__")
 """
 

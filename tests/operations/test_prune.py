@@ -12,8 +12,8 @@ from operations import hosts
 from operations.hosts import LocalImage
 from operations.prune import KEEP, histories, judge
 from operations.workspace import OperationError, Workspace
+from plan.config import parse, read_siblings
 from plan.hosts import DockerHost
-from plan.settings import parse, read_siblings
 from plan.socket import service_name
 from rehearsal.docker_engine import images, processes
 from rehearsal.docker_engine.images import ImageRef

@@ -12,7 +12,7 @@ from operations import secrets
 from operations.cli import console
 from operations.workspace import OperationError, Workspace
 from plan import preflight
-from plan.variables import fingerprint, key_fingerprint
+from plan.fingerprints import fingerprint, key_fingerprint
 from tests.builders import TODAY
 from tests.operations.conftest import FINGERPRINT_KEY, STACK_FILE
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from operations.workspace import OperationError, Workspace
-from plan.settings import read_siblings
+from plan.config import read_siblings
 from tests.operations.conftest import FINGERPRINT_KEY
 
 Calls = Callable[[], list[list[str]]]

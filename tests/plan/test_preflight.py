@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 
 from operations.__main__ import app as operations
 from plan import preflight
-from plan.settings import KNOWN_KEYS, PLACEHOLDER, Problem, parse
+from plan.config import KNOWN_KEYS, parse
+from plan.fingerprints import key_fingerprint
+from plan.problems import Problem
+from plan.settings import PLACEHOLDER
 from plan.text import LINES
-from plan.variables import key_fingerprint, secret_keys
+from plan.variables import secret_keys
 from plan.web import VARIABLES_LIMIT
 from rehearsal import demo
 from rehearsal.stack_files import supabase_jwt

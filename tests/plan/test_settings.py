@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from plan import preflight
-from plan.settings import FIELDS, KNOWN_KEYS, Loaded, Problem, parse, read_siblings
+from plan.config import KNOWN_KEYS, Loaded, parse, read_siblings
+from plan.problems import Problem
+from plan.settings import FIELDS
 from plan.variables import STACK_FILE_KEYS, secret_keys
 from tests.builders import DECLARED, DEFAULTS, ROOT, TODAY, as_text, production, staging
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from plan.hosts import SWARM_NAME
+from plan.rows import Class
 from plan.settings import Settings
 from plan.socket import (
     DRAIN_SECONDS,
@@ -17,7 +18,7 @@ from plan.socket import (
     socket_plan,
 )
 from plan.uptime import uptime_plan
-from plan.variables import MATRIX, Class
+from plan.variables import MATRIX
 from tests.builders import StackFile, monitored, production, staging
 
 CONVERGE = 300

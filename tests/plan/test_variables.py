@@ -6,19 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plan.variables import (
-    MATRIX,
-    Class,
-    Need,
-    Source,
-    Store,
-    assignments,
-    environments,
-    fingerprint,
-    fingerprint_all,
-    row_of,
-    secret_keys,
-)
+from plan.assignments import assignments, environments
+from plan.fingerprints import fingerprint, fingerprint_all
+from plan.rows import Class, Need, Source, Store
+from plan.variables import MATRIX, row_of, secret_keys
 from rehearsal import demo
 from tests.builders import StackFile, production, staging
 

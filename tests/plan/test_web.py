@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from plan.variables import MATRIX, Store
+from plan.rows import Store
+from plan.variables import MATRIX
 from plan.web import PROJECT_SETTINGS, Scope, WebPlan, web_plan
 from rehearsal import demo
 from tests.builders import StackFile, production, staging

@@ -21,8 +21,10 @@ import pytest
 
 from plan import alerts, uptime
 from plan import socket as socket_plan
+from plan.rows import Class, Store
 from plan.settings import Settings
-from plan.variables import MATRIX, Class, Store, client_url
+from plan.urls import client_url
+from plan.variables import MATRIX
 from rehearsal.docker_engine import images, processes
 from rehearsal.docker_engine.clients import Clients
 from tests.builders import ROOT, production, staging

@@ -13,7 +13,7 @@ import yaml
 
 from operations.workspace import Workspace
 from plan import preflight
-from plan.settings import Problem
+from plan.problems import Problem
 from rehearsal import demo, home
 from tests.harness import RehearsalHome
 
