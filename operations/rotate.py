@@ -20,8 +20,8 @@ from operations.workspace import OperationError
 from plan.fingerprints import HMAC_KEY, fingerprint
 from plan.gate import gate_plan
 from plan.hosts import DockerHost, monitor_host, socket_host
-from plan.preflight import iso_date
 from plan.promotion import Point
+from plan.rotation import iso_date
 from plan.rows import PREVIEW_PREFIX, Need, Store
 from plan.settings import PROJECT, Settings
 from plan.socket import service_name, socket_plan

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from plan.preflight import DUE_DAYS, WARN_DAYS, iso_date
+from plan.rotation import DUE_DAYS, WARN_DAYS, iso_date
 from plan.settings import PROJECT
 
 LABEL: Final = "rotation"

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from operations.workspace import OperationError, Workspace, submap
-from plan.fingerprints import HMAC_KEY, fingerprint, key_fingerprint
-from plan.preflight import KEY_LENGTH, iso_date
+from plan.fingerprints import HMAC_KEY, KEY_LENGTH, fingerprint, key_fingerprint
+from plan.rotation import iso_date
 from plan.settings import Settings
 from plan.text import read
 from plan.variables import secret_keys
@@ -44,7 +44,7 @@ def record(settings: Settings, key: str, value: str, today: date) -> Callable[[d
     if key == HMAC_KEY:
         if len(value) < KEY_LENGTH:
             raise OperationError(f"{HMAC_KEY} needs {KEY_LENGTH} characters or more; nothing was changed")
-        records = {k: (r.date, _value(settings, k)) for k, r in settings.rotation.items()}
+        records = {k: (r.date, settings.text(k)) for k, r in settings.rotation.items()}
         hmac_key = value
     else:
         hmac_key = _hmac_key(settings)
@@ -69,7 +69,7 @@ def stamp(workspace: Workspace, keys: Iterable[str], today: date) -> tuple[str, 
     for key in wanted:
         if key not in secret_keys() | {HMAC_KEY}:
             raise OperationError(f"{key} is no secret of the matrix")
-        value = hmac_key if key == HMAC_KEY else _value(settings, key)
+        value = hmac_key if key == HMAC_KEY else settings.text(key)
         if not value:
             raise OperationError(
                 f"{key} is not set: python -m operations set {key} --stack {workspace.stack}"
@@ -92,11 +92,6 @@ def _hmac_key(settings: Settings) -> str:
             f"python -m operations set {HMAC_KEY} --stack {settings.stack}"
         )
     return key
-
-
-def _value(settings: Settings, key: str) -> str:
-    secret = settings.values.get(key)
-    return secret.get_secret_value() if secret else ""
 
 
 def _record(config: dict[str, Any], macs: dict[str, dict[str, str]]) -> None:

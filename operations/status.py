@@ -15,7 +15,7 @@ from operations.accounts import GitHubAccount, VercelAccount
 from operations.workspace import OperationError, Workspace
 from plan.assignments import environments, value_of
 from plan.hosts import docker_hosts
-from plan.preflight import DUE_DAYS, WARN_DAYS, iso_date
+from plan.rotation import DUE_DAYS, WARN_DAYS, iso_date
 from plan.rows import PREVIEW_PREFIX, Class, Need, Row, Source
 from plan.settings import Settings
 from plan.variables import MATRIX

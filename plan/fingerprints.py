@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+KEY_LENGTH: Final = 32  # characters of the fingerprint key; shorter could be guessed from the HMACs
+
 
 def fingerprint(key: str, value: str) -> str:
     """Keyed HMAC-SHA256 of a value, 32 hex digits: equal for equal values, and tells nothing else.

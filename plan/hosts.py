@@ -56,7 +56,7 @@ def socket_host(settings: Settings) -> DockerHost:
         address=settings.socket_host,
         ca=settings.socket_host_ca,
         certificate=settings.socket_host_certificate,
-        key=_secret(settings, "SOCKET_HOST_KEY"),
+        key=settings.text("SOCKET_HOST_KEY"),
         logins=_logins(settings),
     )
 
@@ -80,7 +80,7 @@ def monitor_host(settings: Settings) -> DockerHost | None:
         address=settings.monitor_host,
         ca=settings.monitor_host_ca,
         certificate=settings.monitor_host_certificate,
-        key=_secret(settings, "MONITOR_HOST_KEY"),
+        key=settings.text("MONITOR_HOST_KEY"),
         logins=tuple(login for login in _logins(settings) if login.registry in used),
     )
 
@@ -130,13 +130,8 @@ def _name(prefix: str, part: str, digest: str) -> str:
 
 
 def _logins(settings: Settings) -> tuple[Login, ...]:
-    password = _secret(settings, "REGISTRY_PASSWORD")
+    password = settings.text("REGISTRY_PASSWORD")
     if not (settings.registry_user and password):
         return ()
     name = registry(settings.socket_image)
     return (Login(registry=name, user=settings.registry_user, password=password),) if name else ()
-
-
-def _secret(settings: Settings, key: str) -> str:
-    value = settings.values.get(key)
-    return value.get_secret_value() if value else ""

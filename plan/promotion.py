@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
-from plan.preflight import DUE_DAYS, iso_date
+from plan.rotation import DUE_DAYS, iso_date
 from plan.settings import Settings
 
 MIGRATIONS: Final = "supabase/migrations/"  # plan §5.1: the schema's history, in the app's repository

@@ -165,6 +165,11 @@ class Settings(_Strict):
     encrypted: frozenset[str] = frozenset()  # keys that the engine knows as secret
     siblings: tuple[Sibling, ...] = ()
 
+    def text(self, key: str) -> str:
+        """The value of a stack-file key of the matrix, in the clear; "" where it is not set."""
+        value = self.values.get(key)
+        return value.get_secret_value() if value else ""
+
 
 _INTERNAL: Final = frozenset({"stack", "values", "encrypted", "siblings"})
 FIELDS: Final[Mapping[str, str]] = {

@@ -25,10 +25,9 @@ class TrafficPlan:
 
 def traffic_plan(settings: Settings) -> TrafficPlan:
     """The plan. It has no rules where the stack file turns them off."""
-    webhook = settings.values.get("VERCEL_ALERTS_WEBHOOK_URL")
     return TrafficPlan(
         project_id=settings.vercel_project_id,
         rules=vercel_rules(settings),
         slack_channel=settings.vercel_slack_channel,
-        webhook=webhook.get_secret_value() if webhook else "",
+        webhook=settings.text("VERCEL_ALERTS_WEBHOOK_URL"),
     )
