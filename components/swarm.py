@@ -6,7 +6,7 @@ from typing import Final
 import pulumi
 import pulumi_docker as docker
 
-from plan.uptime import Service
+from plan.uptime.services import Service
 
 LOGS: Final[docker.ServiceTaskSpecLogDriverArgsDict] = {
     "name": "json-file",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumiverse_vercel as vercel
 
-from plan.alerts import Severity, VercelRule
-from plan.traffic import TrafficPlan
+from plan.alerts.rule import Severity
+from plan.traffic import TrafficPlan, VercelRule
 
 # Vercel keeps `critical` for what its own investigation finds.
 _SEVERITY = {Severity.P1: "high", Severity.P2: "medium"}

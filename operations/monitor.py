@@ -18,9 +18,13 @@ import requests
 import requests.adapters
 
 from operations.workspace import OperationError
-from plan.alerts import FAILED_PROBES, WATCHDOG, Severity
+from plan.alerts.objectives import FAILED_PROBES
+from plan.alerts.policy import WATCHDOG
+from plan.alerts.rule import Severity
 from plan.settings import Settings
-from plan.uptime import PROBE_INTERVAL, USER, monitor_url
+from plan.uptime.blackbox import PROBE_INTERVAL
+from plan.uptime.names import USER
+from plan.urls import monitor_url
 
 ADDRESS_VARIABLE: Final = "PAINTSHARE_MONITOR_ADDRESS"
 """Where monitors are reached, whatever DNS says of their domains: nobody knows those of the rehearsal."""

@@ -15,7 +15,8 @@ from operations.workspace import OperationError
 from plan.hosts import DockerHost, monitor_host, socket_host
 from plan.settings import Settings
 from plan.socket import proxy_name, service_name
-from plan.uptime import AGENT, UPTIME, Service, uptime_plan
+from plan.uptime import AGENT, UPTIME, uptime_plan
+from plan.uptime.services import Service
 
 _MEND: Final = "Mend it in the stack file and run `pulumi up` again; nothing else is needed."
 _AGAIN: Final = (

@@ -172,6 +172,7 @@ class Settings(_Strict):
 
 
 _INTERNAL: Final = frozenset({"stack", "values", "encrypted", "siblings"})
+
 FIELDS: Final[Mapping[str, str]] = {
     to_camel(name): name for name in Settings.model_fields if name not in _INTERNAL
 }

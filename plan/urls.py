@@ -30,3 +30,13 @@ def client_url(settings: Settings) -> str:
         project, team = settings.vercel_project_name.replace(".", r"\."), settings.vercel_team_slug
         origins.append(rf"^https://{project}-(git-[a-z0-9-]+|[a-z0-9]{{9}})-{team}\.vercel\.app$")
     return ",".join(origins)
+
+
+def monitor_url(settings: Settings) -> str:
+    """Where people and the agent reach the monitor, without a slash at the end."""
+    scheme, port, usual = (
+        ("http", settings.monitor_http_port, 80)
+        if settings.monitor_tls == "off"
+        else ("https", settings.monitor_https_port, 443)
+    )
+    return f"{scheme}://{settings.monitor_domain}" + ("" if port == usual else f":{port}")

@@ -26,7 +26,8 @@ from docker.errors import DockerException  # type: ignore[import-untyped]
 
 from operations.monitor import Monitor
 from operations.workspace import Workspace
-from plan.uptime import USER, probes
+from plan.uptime.names import USER
+from plan.uptime.prometheus import probes
 from rehearsal import docker_hosts, first, home, monitor_host, outside, warm
 from rehearsal.cache import Progress
 from rehearsal.cache import say as say_aloud

@@ -14,11 +14,11 @@ from typing import Any
 import pulumi
 import pytest
 
-from plan.alerts import vercel_rules
 from plan.assignments import assignments
 from plan.protection import environment_rules, rulesets
 from plan.rows import Class, Store
 from plan.settings import PROJECT, Settings
+from plan.traffic import vercel_rules
 from tests.builders import ROOT, StackFile, committed, monitored, production, staging
 from tests.components.recording import CONNECTION, Declared, Recorded, record
 from tests.plan.test_socket import with_release

@@ -15,22 +15,12 @@ from typing import Any, Final
 
 import yaml
 
-from plan.alerts import (
-    FAILED_PROBES,
-    LEAST_BAD_MINUTES,
-    LEAST_CONNECTS,
-    OBJECTIVES,
-    RULES,
-    SERIES,
-    VERCEL_RULES,
-    WATCHDOG,
-    Proof,
-    Rule,
-    VercelRule,
-    bad_minute,
-    expression,
-    facts,
-)
+from plan.alerts import RULES
+from plan.alerts.objectives import FAILED_PROBES, LEAST_BAD_MINUTES, LEAST_CONNECTS, OBJECTIVES, bad_minute
+from plan.alerts.policy import WATCHDOG
+from plan.alerts.rendering import expression, facts
+from plan.alerts.rule import Rule
+from plan.alerts.series import SERIES, Proof
 from plan.assignments import assignments, environments
 from plan.config import parse
 from plan.delivery import APP_PERMISSIONS, INPUTS, Role
@@ -39,20 +29,17 @@ from plan.gate import gate_plan
 from plan.protection import capability
 from plan.rows import Need, Row, Store
 from plan.settings import PLACEHOLDER, Settings
-from plan.uptime import (
-    AGENT_DELAY,
-    EVALUATION,
+from plan.traffic import VERCEL_RULES, VercelRule
+from plan.uptime.alertmanager import (
     NOTIFY_REPEAT,
     PAGE_INTERVAL,
     PAGE_REPEAT,
     PAGE_WAIT,
-    PROBE_INTERVAL,
-    PROBE_TIMEOUT,
     TOLD_FIRING,
     WORKING_HOURS,
-    longest_silence,
-    probes,
 )
+from plan.uptime.blackbox import PROBE_INTERVAL, PROBE_TIMEOUT
+from plan.uptime.prometheus import AGENT_DELAY, EVALUATION, longest_silence, probes
 from plan.variables import MATRIX, secret_keys
 from plan.web import web_plan
 from rehearsal import stack_files
@@ -435,7 +422,7 @@ def delivery(stacks: Sequence[StackRows]) -> str:
 _ALERTS: Final = """\
 # Alerts
 
-The rows of `plan/alerts.py` (deployment plan §4): to change a limit, edit its row. What to do when one
+The rows of `plan/alerts/` (deployment plan §4): to change a limit, edit its row. What to do when one
 fires stands in the [runbook](runbook.md#when-an-alert-fires).
 
 **P1** goes to Discord, Slack and PagerDuty (those that are set) at once, and again every {page_repeat}.

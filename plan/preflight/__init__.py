@@ -61,6 +61,7 @@ RULES: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     github.capabilities,
     adoption.compared,
 )
+
 WIDTH: Final = 96  # columns of the error block; the engine indents it by four
 
 

@@ -1,6 +1,6 @@
 """TrafficAlerts under mocks: each row of the policy becomes one rule, told where the stack file says."""
 
-from plan.alerts import VERCEL_RULES
+from plan.traffic import VERCEL_RULES
 from tests.builders import StackFile, production
 from tests.components import declare
 

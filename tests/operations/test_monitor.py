@@ -11,8 +11,8 @@ import pytest
 
 from operations.monitor import Monitor, connected
 from operations.workspace import OperationError
-from plan.alerts import FAILED_PROBES
-from plan.uptime import PROBE_INTERVAL
+from plan.alerts.objectives import FAILED_PROBES
+from plan.uptime.blackbox import PROBE_INTERVAL
 from tests.builders import production
 
 Answers = dict[str, tuple[int, Any]]

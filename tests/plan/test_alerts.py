@@ -6,29 +6,13 @@ import re
 import pytest
 import yaml
 
-from plan.alerts import (
-    AVAILABILITY,
-    BAD_MINUTE,
-    BURNS,
-    CONNECTS,
-    FAST,
-    OBJECTIVES,
-    RULES,
-    SERIES,
-    SLOW,
-    TASKS_DOWN,
-    VERCEL_RULES,
-    WATCHDOG,
-    Exporter,
-    Proof,
-    Rule,
-    Severity,
-    VercelRule,
-    bad_minutes,
-    rules_of,
-    vercel_rules,
-)
-from plan.uptime import rules_yml
+from plan.alerts import RULES, rules_of
+from plan.alerts.objectives import AVAILABILITY, BURNS, CONNECTS, FAST, OBJECTIVES, SLOW, bad_minutes
+from plan.alerts.policy import TASKS_DOWN, WATCHDOG
+from plan.alerts.rule import Rule, Severity
+from plan.alerts.series import BAD_MINUTE, SERIES, Exporter, Proof
+from plan.traffic import VERCEL_RULES, VercelRule, vercel_rules
+from plan.uptime.prometheus import rules_yml
 from rehearsal.stack_files import ROOT
 from tests.builders import monitored, production, staging
 

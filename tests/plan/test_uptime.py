@@ -7,22 +7,11 @@ import pytest
 import yaml
 
 from plan.alerts import RULES
-from plan.uptime import (
-    PAGE_REPEAT,
-    PROBE_INTERVAL,
-    PROBE_TIMEOUT,
-    SCRAPE_TIMEOUT,
-    ConfigFile,
-    SecretFile,
-    Service,
-    UptimePlan,
-    alertmanager_yml,
-    blackbox_yml,
-    longest_silence,
-    probes,
-    prometheus_yml,
-    uptime_plan,
-)
+from plan.uptime import UptimePlan, uptime_plan
+from plan.uptime.alertmanager import PAGE_REPEAT, alertmanager_yml
+from plan.uptime.blackbox import PROBE_INTERVAL, PROBE_TIMEOUT, blackbox_yml
+from plan.uptime.prometheus import SCRAPE_TIMEOUT, longest_silence, probes, prometheus_yml
+from plan.uptime.services import ConfigFile, SecretFile, Service
 from tests.builders import StackFile, monitored, production, staging
 
 OPTIONAL = {

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from plan.alerts import WATCHDOG
+from plan.alerts.policy import WATCHDOG
 
 Values = Iterable[float | str]
 

@@ -19,10 +19,11 @@ from typing import Any
 
 import pytest
 
-from plan import alerts, uptime
 from plan import socket as socket_plan
+from plan.alerts.series import SERIES, Exporter
 from plan.rows import Class, Store
 from plan.settings import Settings
+from plan.uptime.blackbox import PROBE_INTERVAL, PROBE_TIMEOUT
 from plan.urls import client_url
 from plan.variables import MATRIX
 from rehearsal.docker_engine import images, processes
@@ -148,7 +149,7 @@ def test_the_contract_lists_every_series_of_the_server_that_an_alert_uses_and_ev
     server: Server,
 ) -> None:
     listed = {row[0].strip("`") for row in rows("### `/metrics`")}
-    assert listed >= {s.name for s in alerts.SERIES if s.exporter is alerts.Exporter.SOCKET}
+    assert listed >= {s.name for s in SERIES if s.exporter is Exporter.SOCKET}
     types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", server.get("/metrics")[1], re.MULTILINE))
     assert listed >= {name for name in types if not name.startswith(("process_", "nodejs_"))}
 
@@ -156,8 +157,8 @@ def test_the_contract_lists_every_series_of_the_server_that_an_alert_uses_and_ev
 def test_the_path_and_the_pace_of_the_probes_are_those_of_the_plan() -> None:
     text = " ".join(section("### `/api/health`").split())
     assert Settings(stack="staging").api_probe_path in text
-    assert f"every {uptime.PROBE_INTERVAL} seconds" in text
-    assert f"within {uptime.PROBE_TIMEOUT} seconds" in text
+    assert f"every {PROBE_INTERVAL} seconds" in text
+    assert f"within {PROBE_TIMEOUT} seconds" in text
 
 
 # --- secrets from files ----------------------------------------------------------------------------------

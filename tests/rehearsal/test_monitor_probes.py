@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from plan.alerts import RULES, SERIES, Exporter
-from plan.uptime import blackbox_yml
+from plan.alerts import RULES
+from plan.alerts.series import SERIES, Exporter
+from plan.uptime.blackbox import blackbox_yml
 from rehearsal.docker_engine import packages, processes
 from tests.builders import monitored, staging
 

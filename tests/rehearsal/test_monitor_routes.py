@@ -22,9 +22,12 @@ import pytest
 import yaml
 from hypothesis import strategies as st
 
-from plan.alerts import RULES, WATCHDOG, Severity
+from plan.alerts import RULES
+from plan.alerts.policy import WATCHDOG
+from plan.alerts.rule import Severity
 from plan.settings import Settings
-from plan.uptime import TOLD_FIRING, alertmanager_yml, rules_yml
+from plan.uptime.alertmanager import TOLD_FIRING, alertmanager_yml
+from plan.uptime.prometheus import rules_yml
 from rehearsal.docker_engine import packages, processes
 from rehearsal.receiver import Message, Receiver, addresses
 from tests.builders import StackFile, monitored, production, staging

@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from plan.alerts import BURNS, CHAIN_EXPIRY, RULES, WATCHDOG, Exporter, rules_of
+from plan.alerts import RULES, rules_of
+from plan.alerts.objectives import BURNS
+from plan.alerts.policy import WATCHDOG
+from plan.alerts.series import CHAIN_EXPIRY, Exporter
 from plan.settings import Settings
-from plan.uptime import agent_yml, prometheus_yml, rules_yml
+from plan.uptime.prometheus import agent_yml, prometheus_yml, rules_yml
 from rehearsal.docker_engine import packages, processes
 from tests.builders import StackFile, monitored, production, staging
 from tests.rehearsal.promtool import Check, Promtool, Values, counted

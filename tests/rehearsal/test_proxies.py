@@ -20,7 +20,7 @@ import pytest
 
 from plan.settings import Settings
 from plan.socket import PROXY_HTTP_PORT, PROXY_HTTPS_PORT, render_caddyfile
-from plan.uptime import caddyfile
+from plan.uptime.proxy import caddyfile
 from rehearsal import proxy
 from rehearsal.docker_engine import packages, processes
 from tests.builders import StackFile, monitored, production, staging

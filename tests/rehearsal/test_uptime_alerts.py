@@ -22,7 +22,13 @@ import requests
 import yaml
 
 from operations.monitor import Monitor
-from plan import alerts, uptime
+from plan import alerts
+from plan.alerts.policy import TASKS_DOWN
+from plan.alerts.rule import Rule
+from plan.alerts.series import SERIES, Exporter, Proof
+from plan.uptime.alertmanager import PAGE_INTERVAL
+from plan.uptime.names import USER
+from plan.uptime.prometheus import longest_silence
 from rehearsal import docker_hosts, home, monitor_host, stack_files
 from rehearsal.docker_engine import Engine, processes
 from rehearsal.outside import Outside
@@ -112,7 +118,7 @@ def watched(docker_home: DockerHome) -> Iterator[Watched]:
             monitor.close()
 
 
-def rule(name: str) -> alerts.Rule:
+def rule(name: str) -> Rule:
     [found] = [one for one in alerts.RULES if one.name == name]
     return found
 
@@ -154,7 +160,7 @@ def test_the_pages_and_the_write_endpoint_ask_for_the_password(watched: Watched)
         at = monitor_host.url(watched.home.home, stack)
         for path in ("/prometheus/", "/alertmanager/", "/prometheus/api/v1/write", "/"):
             assert requests.get(at + path, timeout=30).status_code == 401, path
-            wrong = requests.get(at + path, timeout=30, auth=(uptime.USER, "wrong"))
+            wrong = requests.get(at + path, timeout=30, auth=(USER, "wrong"))
             assert wrong.status_code == 401, path
 
 
@@ -170,13 +176,11 @@ def test_every_check_answers_and_every_task_is_scraped(watched: Watched, stack: 
 
 
 def test_every_series_of_the_rules_is_emitted_by_whom_the_rows_name(watched: Watched) -> None:
-    seen = [
-        s for s in alerts.SERIES if s.proof is alerts.Proof.SEEN and s.exporter is not alerts.Exporter.MONITOR
-    ]
+    seen = [s for s in SERIES if s.proof is Proof.SEEN and s.exporter is not Exporter.MONITOR]
     assert seen
     query = watched.monitors["production"].query
     # Prometheus and Alertmanager have a `process_…` of their own.
-    jobs = {alerts.Exporter.SOCKET: "socket", alerts.Exporter.BLACKBOX: "probe"}
+    jobs = {Exporter.SOCKET: "socket", Exporter.BLACKBOX: "probe"}
     assert [s.name for s in seen if not query(f'count({s.name}{{job="{jobs[s.exporter]}"}})')] == []
 
 
@@ -194,7 +198,7 @@ class Outage:
 
 
 WEB, SOCKET = "production: web", "production: socket"
-PAGES = {alerts.TASKS_DOWN, "SiteDown"}
+PAGES = {TASKS_DOWN, "SiteDown"}
 
 
 def pages(monitor: Monitor) -> set[str]:
@@ -212,8 +216,8 @@ def suffer(watched: Watched) -> Outage:
     began = {WEB: time.time()}
     watched.scale(socket_host, "paintshare-production-socket", 0)
     began[SOCKET] = time.time()
-    for about, name in ((SOCKET, alerts.TASKS_DOWN), (WEB, "SiteDown")):
-        limit = uptime.longest_silence(rule(name))
+    for about, name in ((SOCKET, TASKS_DOWN), (WEB, "SiteDown")):
+        limit = longest_silence(rule(name))
         for channel in CHATS:
             found.first[channel, about] = watched.await_message(
                 channel, about, resolved=False, seconds=limit, since=began[about]
@@ -272,7 +276,7 @@ def _refused(watched: Watched) -> None:
 
 def _receivers(watched: Watched, name: str) -> list[str]:
     at = monitor_host.url(watched.home.home, "staging")
-    auth = (uptime.USER, watched.home.config("staging", "MONITOR_PASSWORD"))
+    auth = (USER, watched.home.config("staging", "MONITOR_PASSWORD"))
     found: list[dict[str, Any]] = requests.get(
         f"{at}/alertmanager/api/v2/alerts", auth=auth, timeout=30
     ).json()
@@ -287,7 +291,7 @@ def test_a_silent_alertmanager_is_missed_by_the_dead_mans_switch(watched: Watche
     assert _eventually(lambda: watched.pings("staging") > before)
     watched.scale(host, "paintshare-staging-monitor-alertmanager", 0)
     silent = watched.pings("staging")
-    time.sleep(uptime.PAGE_INTERVAL + 30)
+    time.sleep(PAGE_INTERVAL + 30)
     assert watched.pings("staging") == silent
     watched.scale(host, "paintshare-staging-monitor-alertmanager", 1)
     assert _eventually(lambda: watched.pings("staging") > silent)
@@ -329,7 +333,7 @@ def test_a_service_that_keeps_its_old_configuration_fails_each_up_until_it_takes
     """A configuration that Alertmanager refuses, in a copy of the program: Swarm goes back without a word."""
     rehearsed, name = watched.home, "paintshare-staging-monitor-alertmanager"
     _copy_program(tmp_path)
-    rendered = tmp_path / "plan" / "uptime.py"
+    rendered = tmp_path / "plan" / "uptime" / "alertmanager.py"
     rendered.write_text(rendered.read_text().replace('"receiver": "notify"', '"receiver": "nowhere"'))
     up = ("up", "-s", "staging", "--yes", "--skip-preview")
     _run_program_of(rehearsed, tmp_path)
@@ -347,7 +351,7 @@ def test_a_service_that_keeps_its_old_configuration_fails_each_up_until_it_takes
 def _edit_row(rehearsed: DockerHome, folder: Path, name: str, old: str, new: str) -> None:
     """Let the home run a copy of the program in which one row of the policy is another."""
     _copy_program(folder)
-    rows = folder / "plan" / "alerts.py"
+    rows = folder / "plan" / "alerts" / "policy.py"
     before, found, after = rows.read_text().partition(f'name="{name}"')
     assert found
     assert old in after
@@ -384,7 +388,7 @@ def _tasks(watched: Watched) -> dict[str, list[str]]:
 
 def _rules(watched: Watched) -> str:
     at = monitor_host.url(watched.home.home, "staging")
-    auth = (uptime.USER, watched.home.config("staging", "MONITOR_PASSWORD"))
+    auth = (USER, watched.home.config("staging", "MONITOR_PASSWORD"))
     answer = requests.get(f"{at}/prometheus/api/v1/rules", auth=auth, timeout=30)
     return json.dumps(answer.json(), ensure_ascii=False)  # as text, it has > escaped
 
@@ -397,16 +401,13 @@ def test_dead_services_page_both_channels_in_time_and_are_resolved_once(
     watched: Watched, outage: Future[Outage]
 ) -> None:
     found = outage.result()
-    limits = {
-        about: uptime.longest_silence(rule(name))
-        for about, name in ((SOCKET, alerts.TASKS_DOWN), (WEB, "SiteDown"))
-    }
+    limits = {about: longest_silence(rule(name)) for about, name in ((SOCKET, TASKS_DOWN), (WEB, "SiteDown"))}
     print(f"\nfirst messages {_seconds(found.first)}; by the rows {limits}; resolved {_seconds(found.over)}")
     for (channel, about), after in found.first.items():
         assert after <= limits[about] + LATE, (channel, about)
     assert found.pages == PAGES
     assert found.healthy == [None, None]
-    time.sleep(uptime.PAGE_INTERVAL)  # a second one would come by then
+    time.sleep(PAGE_INTERVAL)  # a second one would come by then
     for about in (SOCKET, WEB):
         for channel in CHATS:
             said = [m.resolved for m in watched.messages(channel, about) if "P1" in m.title or m.resolved]
