@@ -6,13 +6,13 @@ resource: inherited, both would break the replacements below (STYLE, trap 6).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumiverse_vercel as vercel
 
-from plan.web import Project, Scope, WebPlan
+from plan.web import CustomEnvironment, Project, Scope, WebPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,128 +34,25 @@ class WebApp(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WebAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("paintshare:index:WebApp", name, None, opts)
-        plan = args.plan
-        project = self._project(f"{name}-project", plan.project, plan.project_id) if plan.project else None
-        project_id: pulumi.Input[str] = project.id if project else plan.project_id
-
-        custom = None
-        if plan.custom_environment:
-            custom = vercel.CustomEnvironment(
-                plan.custom_environment.name,
-                project_id=project_id,
-                name=plan.custom_environment.environment,
-                # Left out, an old value would stay silently (FACTS "CustomEnvironment").
-                description=f"Follows {plan.custom_environment.branch}",
-                branch_tracking={"type": "equals", "pattern": plan.custom_environment.branch},
-                opts=pulumi.ResourceOptions(
-                    parent=self, protect=True, retain_on_delete=True, import_=plan.custom_environment.adopt
-                ),
-            )
-        environment_id = custom.id if custom else None
-
-        edge = vercel.EdgeConfig(
-            f"{name}-edge-config",
-            name=plan.edge_config_name,
-            opts=pulumi.ResourceOptions(
-                parent=self, protect=True, retain_on_delete=True, import_=plan.edge_config_adopt
-            ),
-        )
-        token = vercel.EdgeConfigToken(
-            f"{name}-edge-config-token",
-            edge_config_id=edge.id,
-            label=plan.edge_config_name,
-            # Without it every running reader of the kill switch goes blind.
-            opts=pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True),
-        )
-        for feature, state in plan.features.items():
-            vercel.EdgeConfigItem(
-                f"{name}-feature-{feature}",
-                edge_config_id=edge.id,
-                key=feature,
-                value=state,
-                # Created before the old one is deleted, the key would be gone afterwards (FACTS).
-                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
-            )
-
-        variables = [
-            vercel.ProjectEnvironmentVariable(
-                variable.name,
-                project_id=project_id,
-                key=variable.key,
-                value=token.connection_string if variable.value is None else variable.value,
-                sensitive=variable.sensitive,
-                targets=[variable.scope.target] if variable.scope.target else None,
-                git_branch=variable.scope.git_branch,
-                custom_environment_ids=_custom(variable.scope, environment_id),
-                # Created before the old one is deleted, it would collide (FACTS: ENV_CONFLICT).
-                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, import_=variable.adopt),
-            )
-            for variable in plan.variables
-        ]
-
-        domains = [
-            vercel.ProjectDomain(
-                domain.name,
-                project_id=project_id,
-                domain=domain.domain,
-                git_branch=domain.scope.git_branch,
-                custom_environment_id=environment_id if domain.scope.custom else None,
-                redirect=domain.redirect_to,
-                redirect_status_code=308 if domain.redirect_to else None,
-                opts=pulumi.ResourceOptions(
-                    parent=self, protect=domain.redirect_to is None, import_=domain.adopt
-                ),
-            )
-            for domain in plan.domains
-        ]
-
-        if plan.retention:
-            vercel.ProjectDeploymentRetention(
-                f"{name}-retention",
-                project_id=project_id,
-                expiration_production=plan.retention,
-                opts=pulumi.ResourceOptions(parent=self),
-            )
-
-        def deploy(logical_name: str, ref: str) -> vercel.Deployment:
-            """A build of `ref` with today's variables: it is replaced when one of them changes."""
-            return vercel.Deployment(
-                logical_name,
-                project_id=project_id,
-                ref=ref,
-                production=plan.scope.production,
-                custom_environment_id=environment_id if plan.scope.custom else None,
-                delete_on_destroy=False,  # old builds stay as rollback targets
-                meta={"paintshareVariables": plan.fingerprint, "paintshareEdgeConfig": token.id},
-                # No time-outs: the plugin does not read them (docs/hazards.md, build-hangs).
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[*variables, *domains]),
-            )
-
-        if plan.follows:
-            deploy(f"{name}-follow-{plan.follows}", plan.follows)
-        self.served_deployment = None
-        for release in plan.releases:
-            deployment = deploy(release.name, release.sha)
-            if release.current:
-                live = vercel.Alias(
-                    f"{name}-live",
-                    alias=plan.domains[0].domain,
-                    deployment_id=deployment.id,
-                    # Deleting the alias takes the domain down (docs/decisions.md, releases).
-                    opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
-                )
-                self.served_deployment = live.deployment_id
-
-        self.url = pulumi.Output.from_input(f"https://{plan.domains[0].domain}")
+        self._name, self._plan = name, args.plan
+        project = self._project(args.plan.project) if args.plan.project else None
+        self._project_id: pulumi.Input[str] = project.id if project else args.plan.project_id
+        self._environment_id = self._environment(args.plan.custom_environment)
+        token = self._kill_switch()
+        variables = self._variables(token)
+        domains = self._domains()
+        self._retention()
+        self.url = pulumi.Output.from_input(f"https://{args.plan.domains[0].domain}")
         self.edge_config = token.connection_string
+        self.served_deployment = self._releases(token, after=[*variables, *domains])
         self.register_outputs({"url": self.url, "served_deployment": self.served_deployment})
 
-    def _project(self, name: str, project: Project, project_id: str) -> vercel.Project:
+    def _project(self, project: Project) -> vercel.Project:
         """The existing project. The import id stays for ever: were the project lost, `up` must fail rather
         than make another one."""
         settings = {_snake(key): value for key, value in project.settings.items()}
         return vercel.Project(
-            name,
+            f"{self._name}-project",
             name=project.name,
             # Left out, the live git connection is cut (FACTS).
             git_repository={
@@ -165,12 +62,136 @@ class WebApp(pulumi.ComponentResource):
             },
             auto_assign_custom_domains=project.auto_assign_custom_domains,
             **settings,
-            opts=pulumi.ResourceOptions(parent=self, import_=project_id, protect=True, retain_on_delete=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, import_=self._plan.project_id, protect=True, retain_on_delete=True
+            ),
         )
 
+    def _environment(self, environment: CustomEnvironment | None) -> pulumi.Output[str] | None:
+        """Id of the custom environment, where the stack has one."""
+        if environment is None:
+            return None
+        return vercel.CustomEnvironment(
+            environment.name,
+            project_id=self._project_id,
+            name=environment.environment,
+            # Left out, an old value would stay silently (FACTS "CustomEnvironment").
+            description=f"Follows {environment.branch}",
+            branch_tracking={"type": "equals", "pattern": environment.branch},
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=True, retain_on_delete=True, import_=environment.adopt
+            ),
+        ).id
 
-def _custom(scope: Scope, environment_id: pulumi.Output[str] | None) -> list[pulumi.Output[str]] | None:
-    return [environment_id] if scope.custom and environment_id is not None else None
+    def _kill_switch(self) -> vercel.EdgeConfigToken:
+        """The Edge Config with its features, and the token by which it is read."""
+        edge = vercel.EdgeConfig(
+            f"{self._name}-edge-config",
+            name=self._plan.edge_config_name,
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=True, retain_on_delete=True, import_=self._plan.edge_config_adopt
+            ),
+        )
+        token = vercel.EdgeConfigToken(
+            f"{self._name}-edge-config-token",
+            edge_config_id=edge.id,
+            label=self._plan.edge_config_name,
+            # Without it every running reader of the kill switch goes blind.
+            opts=pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True),
+        )
+        for feature, state in self._plan.features.items():
+            vercel.EdgeConfigItem(
+                f"{self._name}-feature-{feature}",
+                edge_config_id=edge.id,
+                key=feature,
+                value=state,
+                # Created before the old one is deleted, the key would be gone afterwards (FACTS).
+                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            )
+        return token
+
+    def _variables(self, token: vercel.EdgeConfigToken) -> list[vercel.ProjectEnvironmentVariable]:
+        return [
+            vercel.ProjectEnvironmentVariable(
+                variable.name,
+                project_id=self._project_id,
+                key=variable.key,
+                value=token.connection_string if variable.value is None else variable.value,
+                sensitive=variable.sensitive,
+                targets=[variable.scope.target] if variable.scope.target else None,
+                git_branch=variable.scope.git_branch,
+                custom_environment_ids=None if (own := self._custom(variable.scope)) is None else [own],
+                # Created before the old one is deleted, it would collide (FACTS: ENV_CONFLICT).
+                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, import_=variable.adopt),
+            )
+            for variable in self._plan.variables
+        ]
+
+    def _domains(self) -> list[vercel.ProjectDomain]:
+        return [
+            vercel.ProjectDomain(
+                domain.name,
+                project_id=self._project_id,
+                domain=domain.domain,
+                git_branch=domain.scope.git_branch,
+                custom_environment_id=self._custom(domain.scope),
+                redirect=domain.redirect_to,
+                redirect_status_code=308 if domain.redirect_to else None,
+                opts=pulumi.ResourceOptions(
+                    parent=self, protect=domain.redirect_to is None, import_=domain.adopt
+                ),
+            )
+            for domain in self._plan.domains
+        ]
+
+    def _retention(self) -> None:
+        """How long builds stay, as rollback targets, where the stack file says so."""
+        if self._plan.retention:
+            vercel.ProjectDeploymentRetention(
+                f"{self._name}-retention",
+                project_id=self._project_id,
+                expiration_production=self._plan.retention,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+
+    def _releases(
+        self, token: vercel.EdgeConfigToken, after: Sequence[pulumi.Resource]
+    ) -> pulumi.Output[str] | None:
+        """The builds that are kept, made `after` what goes into them; returns the id of the live one."""
+        if self._plan.follows:
+            self._deployment(f"{self._name}-follow-{self._plan.follows}", self._plan.follows, token, after)
+        served = None
+        for release in self._plan.releases:
+            deployment = self._deployment(release.name, release.sha, token, after)
+            if release.current:
+                served = vercel.Alias(
+                    f"{self._name}-live",
+                    alias=self._plan.domains[0].domain,
+                    deployment_id=deployment.id,
+                    # Deleting the alias takes the domain down (docs/decisions.md, releases).
+                    opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+                ).deployment_id
+        return served
+
+    def _deployment(
+        self, logical: str, ref: str, token: vercel.EdgeConfigToken, after: Sequence[pulumi.Resource]
+    ) -> vercel.Deployment:
+        """A build of `ref` with today's variables: it is replaced when one of them changes."""
+        return vercel.Deployment(
+            logical,
+            project_id=self._project_id,
+            ref=ref,
+            production=self._plan.scope.production,
+            custom_environment_id=self._custom(self._plan.scope),
+            delete_on_destroy=False,  # old builds stay as rollback targets
+            meta={"paintshareVariables": self._plan.fingerprint, "paintshareEdgeConfig": token.id},
+            # No time-outs: the plugin does not read them (docs/hazards.md, build-hangs).
+            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
+        )
+
+    def _custom(self, scope: Scope) -> pulumi.Output[str] | None:
+        """Id of the custom environment, for what belongs there."""
+        return self._environment_id if scope.custom else None
 
 
 def _snake(name: str) -> str:
