@@ -29,10 +29,11 @@ from rehearsal.cache import Progress
 from rehearsal.docker_engine import images, processes
 from rehearsal.docker_engine.registry import Registry
 from rehearsal.home import Home
-from rehearsal.standin import seeds, vercel
+from rehearsal.standin import seeds
 from rehearsal.standin.account import Account, Document
 from rehearsal.standin.api import AccountApi
 from rehearsal.standin.drift import DRIFTS
+from rehearsal.standin.vercel import deployment
 from rehearsal.watching import watching
 
 STAGING, PRODUCTION = home.STACKS
@@ -254,7 +255,7 @@ def push(sha: str, *, fault: str = "") -> Happening:
         site.break_release(stage.home.account, release, broken=False)
         account = stage.account("vercel")
         with contextlib.closing(account), account.transaction():
-            vercel.push(account, seeds.REPOSITORY, stage.config(STAGING)["branch"], release)
+            deployment.push(account, seeds.REPOSITORY, stage.config(STAGING)["branch"], release)
         if stage.registry:
             image = images.socket_server(stage.registry, release, fault=fault)
             stage.kept[f"digest {release}"] = image.digest

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from rehearsal import demo
-from rehearsal.standin import vercel
 from rehearsal.standin.account import Account, Document
+from rehearsal.standin.vercel.service import now
 
 BY_HAND: Final = "set-by-hand"  # the value of a secret that somebody typed
 # People are slower than tests: a change by hand comes a minute after what the program wrote.
@@ -47,7 +47,7 @@ def _only(account: Account, kind: str, what: str, **fields: Any) -> tuple[str, D
 
 def _edit(account: Account, kind: str, found: tuple[str, Document], **changes: Any) -> None:
     id, document = found
-    later = vercel.now() + int(LATER.total_seconds() * 1000)
+    later = now() + int(LATER.total_seconds() * 1000)
     stamp = {"updatedAt": later} if "updatedAt" in document else {}
     account.put(kind, id, {**document, **stamp, **changes})
 

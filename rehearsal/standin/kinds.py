@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Final
 from rehearsal.standin.account import Account
 
 Properties = dict[str, Any]
+# Of a read: the canonical id, inputs and outputs.
+Read = tuple[str, Properties, Properties]
 
 
 class _Unknown:
@@ -20,6 +22,17 @@ class _Unknown:
 
 
 UNKNOWN: Final = _Unknown()
+
+
+def is_known(value: Any) -> bool:
+    """False for a value that holds an unknown anywhere."""
+    if value is UNKNOWN:
+        return False
+    if isinstance(value, dict):
+        return all(is_known(item) for item in value.values())
+    if isinstance(value, list):
+        return all(is_known(item) for item in value)
+    return True
 
 
 @dataclass(frozen=True)
@@ -106,7 +119,7 @@ class Kind(ABC):
         """Create; returns id and outputs. Raises ServiceError."""
 
     @abstractmethod
-    def read(self, account: Account, id: str, state: Properties) -> tuple[str, Properties, Properties] | None:
+    def read(self, account: Account, id: str, state: Properties) -> Read | None:
         """(canonical id, inputs, outputs), or None when gone. `state` is empty during an import."""
 
     @abstractmethod

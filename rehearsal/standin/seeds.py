@@ -10,8 +10,11 @@ from typing import Final
 
 from plan.protection import APP_CHECKS
 from rehearsal import demo
-from rehearsal.standin import vercel
 from rehearsal.standin.account import Account, new_id
+from rehearsal.standin.vercel.deployment import build
+from rehearsal.standin.vercel.project import new_project
+from rehearsal.standin.vercel.service import now
+from rehearsal.standin.vercel.variable import put_variable
 
 REPOSITORY: Final = f"{demo.GITHUB_OWNER}/{demo.APP_REPOSITORY}"
 
@@ -63,7 +66,7 @@ def _seed_vercel(account: Account) -> None:
         },
     )
     git = {"type": "github", "repo": REPOSITORY, "productionBranch": "main"}
-    project = vercel.new_project(
+    project = new_project(
         demo.VERCEL_PROJECT_NAME, demo.VERCEL_TEAM_ID, {**PROJECT_SETTINGS, "gitRepository": git}
     )
     account.put("project", demo.VERCEL_PROJECT_ID, project)
@@ -85,13 +88,13 @@ def _seed_vercel(account: Account) -> None:
             "type": type,
             "comment": "",
             "projectId": demo.VERCEL_PROJECT_ID,
-            "createdAt": vercel.now(),
+            "createdAt": now(),
         }
-        vercel.put_variable(account, demo.VERCEL_PROJECT_ID, project, VARIABLES[key], variable)
+        put_variable(account, demo.VERCEL_PROJECT_ID, project, VARIABLES[key], variable)
 
-    domain = {"projectId": demo.VERCEL_PROJECT_ID, "createdAt": vercel.now(), "updatedAt": vercel.now()}
+    domain = {"projectId": demo.VERCEL_PROJECT_ID, "createdAt": now(), "updatedAt": now()}
     account.put("domain", demo.PRODUCTION_DOMAIN, domain)
-    vercel.build(account, demo.VERCEL_PROJECT_ID, project, {"ref": "main", "production": True})
+    build(account, demo.VERCEL_PROJECT_ID, project, {"ref": "main", "production": True})
 
 
 def _seed_github(account: Account) -> None:

@@ -20,7 +20,7 @@ from plan.delivery import Kind, environments, names
 from plan.protection import RECORD_BRANCH
 from rehearsal import demo
 from rehearsal.cache import cache
-from rehearsal.standin.api import PERMISSIONS
+from rehearsal.standin.github.permissions import PERMISSIONS
 from tests.builders import production, staging
 from tests.harness import TIMEOUT, RehearsalHome
 from tests.workflows import ACTIONS, ROOT, Job, Json, evaluate, jobs, resolve

@@ -15,6 +15,9 @@ from rehearsal import demo
 from rehearsal.standin import seeds, vercel
 from rehearsal.standin.account import Account
 from rehearsal.standin.api import AccountApi
+from rehearsal.standin.vercel.deployment import build
+from rehearsal.standin.vercel.environment import CustomEnvironment
+from rehearsal.standin.vercel.project import COMPUTED, SETTINGS
 
 PROJECT = f"/v9/projects/{demo.VERCEL_PROJECT_ID}"
 ENVS = f"/v10/projects/{demo.VERCEL_PROJECT_ID}/env"
@@ -129,9 +132,9 @@ def test_the_project_is_found_by_id_and_name_in_the_names_of_the_rest_api(client
 
 def test_every_setting_of_a_project_has_its_place_in_the_answer(client: Client) -> None:
     """One that is changed in the account changes the answer: adoption can see whatever differs."""
-    changed: dict[str, Any] = dict.fromkeys(vercel.SETTINGS, "x") | {
+    changed: dict[str, Any] = dict.fromkeys(SETTINGS, "x") | {
         name: name != "prioritiseProductionBuilds"  # the one that the seed has on
-        for name, value in vercel.COMPUTED.items()
+        for name, value in COMPUTED.items()
         if value is False
     }
     changed |= {"gitComments": {"onCommit": True, "onPullRequest": False}, "skewProtection": "7 days"}
@@ -146,7 +149,7 @@ def test_every_setting_of_a_project_has_its_place_in_the_answer(client: Client) 
     _, before = client.vercel(PROJECT)
     account = client.account()
     original = account.get("project", demo.VERCEL_PROJECT_ID) or {}
-    for name in vercel.SETTINGS:
+    for name in SETTINGS:
         account.put("project", demo.VERCEL_PROJECT_ID, {**original, name: changed[name]})
         status, after = client.vercel(f"/v9/projects/{demo.VERCEL_PROJECT_ID}")
         assert (status, after != before) == (200, True), name
@@ -345,7 +348,7 @@ def test_custom_environments_come_with_the_limit_of_the_plan(client: Client) -> 
     account = client.account()
     tracking = {"type": "equals", "pattern": "develop"}
     inputs = {"projectId": demo.VERCEL_PROJECT_ID, "name": "staging", "branchTracking": tracking}
-    id, _ = vercel.CustomEnvironment().create(account, inputs)
+    id, _ = CustomEnvironment().create(account, inputs)
     account.close()
     (environment,) = client.vercel(f"{PROJECT}/custom-environments")[1]["environments"]
     assert (environment["id"], environment["slug"], environment["branchMatcher"]) == (id, "staging", tracking)
@@ -358,7 +361,7 @@ def test_what_the_production_domain_serves_can_be_asked_and_promoted(client: Cli
     account = client.account()
     project = account.get("project", demo.VERCEL_PROJECT_ID) or {}
     inputs = {"ref": demo.RELEASES[2]}
-    id = vercel.build(account, demo.VERCEL_PROJECT_ID, project, inputs)
+    id = build(account, demo.VERCEL_PROJECT_ID, project, inputs)
     account.close()
     production = client.vercel("/v6/deployments", projectId=demo.VERCEL_PROJECT_ID, target="production")
     assert [each["uid"] for each in production[1]["deployments"]] == [alias["deploymentId"]]

@@ -6,8 +6,10 @@ from typing import Any
 
 from rehearsal import demo
 from rehearsal.docker_engine import processes
-from rehearsal.standin import seeds, vercel
+from rehearsal.standin import seeds
 from rehearsal.standin.drift import DRIFTS
+from rehearsal.standin.vercel import deployment
+from rehearsal.standin.vercel.alias import promote
 from tests.harness import TIMEOUT, RehearsalHome
 from tests.rehearsal.test_course import dirty, log
 
@@ -18,7 +20,7 @@ def push(home: RehearsalHome, sha: str) -> None:
     """A push to develop: staging follows it."""
     account = home.account("vercel")
     with account.transaction():
-        vercel.push(account, seeds.REPOSITORY, "develop", sha)
+        deployment.push(account, seeds.REPOSITORY, "develop", sha)
 
 
 def served(home: RehearsalHome, domain: str = demo.PRODUCTION_DOMAIN) -> dict[str, Any]:
@@ -191,7 +193,7 @@ def test_the_first_promotion_stops_following_main_and_keeps_what_was_served_as_n
     assert adopted_home.config("production", "autoAssignCustomDomains") == "false"
     account = adopted_home.account("vercel")
     with account.transaction():
-        vercel.push(account, seeds.REPOSITORY, "main", demo.RELEASES[3])
+        deployment.push(account, seeds.REPOSITORY, "main", demo.RELEASES[3])
     assert served(adopted_home)["sha"] == NEXT  # built, and not published
     adopted_home.operations("rollback", "--stack", "production", "--yes").ok()
     assert served(adopted_home)["sha"] == before
@@ -220,7 +222,7 @@ def test_an_instant_rollback_in_the_dashboard_is_seen_by_every_verb_and_its_rele
     unmonitored(applied_home)
     account, old = applied_home.account("vercel"), applied_home.resources("production")[f"web-release-{OLD}"]
     with account.transaction():
-        vercel.promote(account, demo.VERCEL_PROJECT_ID, old["id"])
+        promote(account, demo.VERCEL_PROJECT_ID, old["id"])
     rotate = ("rotate", "BATTLE_PASSWORD_PEPPER", "--generate", "--stack", "production", "--yes")
     for command in (rotate, ("up", "--stack", "production", "--yes")):
         told = applied_home.operations(*command).failed().text
@@ -242,7 +244,7 @@ def test_an_instant_rollback_in_the_dashboard_is_seen_by_every_verb_and_its_rele
 def builds_fail(home: RehearsalHome, sha: str) -> None:
     account = home.account("vercel")
     with account.transaction():
-        vercel.fail_builds(account, seeds.REPOSITORY, sha)
+        deployment.fail_builds(account, seeds.REPOSITORY, sha)
 
 
 def test_a_release_that_cannot_be_built_is_taken_back_and_is_no_n_minus_1(

@@ -9,10 +9,11 @@ import pulumiverse_vercel as sdk
 import pytest
 
 from rehearsal import demo
-from rehearsal.standin import drift, seeds, vercel
+from rehearsal.standin import drift, seeds
 from rehearsal.standin.account import Account
 from rehearsal.standin.kinds import Properties, ServiceError
 from rehearsal.standin.server import StandIn
+from rehearsal.standin.vercel.deployment import build
 from tests.rehearsal.standin_engine import Rehearsal
 
 GIT = {"type": "github", "repo": seeds.REPOSITORY, "productionBranch": "main"}
@@ -176,7 +177,7 @@ def test_the_domain_serves_a_build_of_a_release_with_the_hand_made_values(seeded
 def test_every_release_and_branch_of_the_demo_can_be_built(seeded: Seeded) -> None:
     project = seeded.accounts["vercel"].get("project", demo.VERCEL_PROJECT_ID) or {}
     for ref in (*demo.RELEASES, "develop", "main"):
-        assert vercel.build(seeded.accounts["vercel"], demo.VERCEL_PROJECT_ID, project, {"ref": ref})
+        assert build(seeded.accounts["vercel"], demo.VERCEL_PROJECT_ID, project, {"ref": ref})
 
 
 def test_the_environments_of_the_integration_are_taken_over_in_any_case(seeded: Seeded) -> None:

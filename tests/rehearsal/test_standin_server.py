@@ -484,7 +484,7 @@ def test_a_failure_names_no_value_and_a_bug_only_its_place(start: Start) -> None
     with pytest.raises(grpc.RpcError) as error:
         stub.Create(provider_pb2.CreateRequest(urn=urn, properties=server.to_struct({"environment": CANARY})))
     details = str(error.value.details())
-    assert "the github stand-in broke: KeyError at github.py:" in details
+    assert "the github stand-in broke: KeyError at entry.py:" in details
     assert CANARY not in details
 
 

@@ -11,6 +11,10 @@ from rehearsal.standin import schema, vercel
 from rehearsal.standin.account import Account
 from rehearsal.standin.kinds import UNKNOWN, Properties
 from rehearsal.standin.server import StandIn
+from rehearsal.standin.vercel.environment import CustomEnvironment
+from rehearsal.standin.vercel.project import Project
+from rehearsal.standin.vercel.service import VercelKind
+from rehearsal.standin.vercel.variable import put_variable, variables_of
 from tests.rehearsal import rules
 from tests.rehearsal.rules import refused
 
@@ -109,7 +113,7 @@ def test_every_kind_and_every_property_it_names_are_of_the_sdk() -> None:
         assert resource.pulumi_type == kind.type
         getters = (getattr(member, "fget", None) for member in vars(resource).values())
         properties = {getattr(getter, "_pulumi_name", getattr(getter, "__name__", "")) for getter in getters}
-        assert isinstance(kind, vercel.VercelKind)
+        assert isinstance(kind, VercelKind)
         named = kind.replace_on | kind.kept | kind.computed | set(kind.sets)
         assert named - properties == set(), name
 
@@ -357,7 +361,7 @@ def test_project_update_keeps_computed__left_out_the_value_of_the_state_is_sent(
     world.update("Project", world.project, state, name="app", gitRepository=GIT)
     after = world.document("project", world.project)
     assert (after["nodeVersion"], after["resourceConfig"]) == ("22.x", regions)
-    assert {"nodeVersion", "resourceConfig", "vercelAuthentication"} <= vercel.Project.kept
+    assert {"nodeVersion", "resourceConfig", "vercelAuthentication"} <= Project.kept
 
 
 def test_project_update_keeps_computed__unstated_members_of_the_resource_config_too(world: World) -> None:
@@ -510,9 +514,9 @@ def test_variable_of_a_branch_overrides__whichever_was_made_first(world: World) 
     fields = {"key": "KEY", "targets": ["preview"], "customEnvironmentIds": [], "type": "plain"}
     for id, branch in (("0", "develop"), ("1", None)):
         variable = {**fields, "value": str(branch), "gitBranch": branch, "projectId": world.project}
-        vercel.put_variable(world.account, world.project, project, id, variable)
-    assert vercel.variables_of(world.account, world.project, "preview", "develop") == {"KEY": "develop"}
-    assert vercel.variables_of(world.account, world.project, "preview") == {"KEY": "None"}
+        put_variable(world.account, world.project, project, id, variable)
+    assert variables_of(world.account, world.project, "preview", "develop") == {"KEY": "develop"}
+    assert variables_of(world.account, world.project, "preview") == {"KEY": "None"}
 
 
 @pytest.mark.parametrize("targets", [["production"], ["preview", "production"]])
@@ -729,7 +733,7 @@ def test_environment_keeps_what_is_left_out__silently(world: World) -> None:
         ("description", "for tests"),
     }
     assert world.document("environment", id)["branchTracking"] == tracking
-    assert {"branchTracking", "description"} <= vercel.CustomEnvironment.kept
+    assert {"branchTracking", "description"} <= CustomEnvironment.kept
     assert KINDS["CustomEnvironment"].replace_on == {"projectId", "teamId"}
     assert world.read("CustomEnvironment", id, state)[1]["branchTracking"] == tracking
 

@@ -13,8 +13,9 @@ from plan.protection import RECORD_BRANCH
 from rehearsal import demo
 from rehearsal.docker_engine import processes
 from rehearsal.site import break_release
-from rehearsal.standin import seeds, vercel
+from rehearsal.standin import seeds
 from rehearsal.standin.drift import DRIFTS
+from rehearsal.standin.vercel.deployment import push
 from tests.harness import TIMEOUT, RehearsalHome
 from tests.rehearsal.job_runner import ACCESS, JOBS, REPOSITORY, Runner
 from tests.workflows import Json
@@ -116,7 +117,7 @@ def staged(runner: Runner) -> Runner:
     """Staging follows a push to develop; production has no monitor, knowingly."""
     account = runner.home.account("vercel")
     with account.transaction():
-        vercel.push(account, seeds.REPOSITORY, "develop", NEXT)
+        push(account, seeds.REPOSITORY, "develop", NEXT)
     runner.edit("production", promoteUnmonitored=True)
     return runner
 
