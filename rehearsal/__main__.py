@@ -152,13 +152,14 @@ def _docker_table(folder: Path) -> "Table | str":
     from rich.table import Table  # noqa: PLC0415
 
     from rehearsal import docker_hosts  # noqa: PLC0415
+    from rehearsal.home import engines  # noqa: PLC0415
 
     if not docker_hosts.existing(folder):
         return "No Docker host: make rehearse starts them"
     table = Table(title="Docker hosts", title_justify="left")
     for heading in ("host", "service", "release", "tasks"):
         table.add_column(heading, overflow="fold")
-    for role, engine in zip(("socket", "monitoring"), docker_hosts.engines(folder), strict=True):
+    for role, engine in zip(("socket", "monitoring"), engines(folder), strict=True):
         if engine.running():
             rows = docker_hosts.services(engine) or [("no service yet", "", "")]
         else:
@@ -169,8 +170,6 @@ def _docker_table(folder: Path) -> "Table | str":
 
 
 def _reset(folder: Path, *, yes: bool) -> int:
-    from rehearsal import home  # noqa: PLC0415
-
     if not folder.exists():
         print("There is nothing to reset.")
         return 0
@@ -182,7 +181,9 @@ def _reset(folder: Path, *, yes: bool) -> int:
         if answer.strip().lower() not in ("y", "yes"):
             print("Nothing was removed.")
             return 1
-    home.remove(folder)
+    from rehearsal import reset  # noqa: PLC0415  slow to import
+
+    reset.remove(folder)
     print(f"Removed {folder}.")
     return 0
 

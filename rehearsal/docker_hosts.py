@@ -26,7 +26,7 @@ from rehearsal.cache import Progress, cache, locked
 from rehearsal.docker_engine import Engine, images, registry
 from rehearsal.docker_engine.images import ImageRef
 from rehearsal.docker_engine.registry import Registry
-from rehearsal.home import HOST_FOLDERS, STACKS, Home
+from rehearsal.home import HOST_FOLDERS, STACKS, Home, engines
 
 _SOCKET, _MONITOR, _REGISTRY = HOST_FOLDERS
 _PROXY_STORE: Final = "caddy/pki/authorities/local"  # in the volume: Caddy's own authority
@@ -85,16 +85,6 @@ class Endpoint:
             connection.request("GET", path, headers={"Host": self.domain})
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
-
-
-def engines(folder: Path) -> tuple[Engine, Engine]:
-    """The socket host and the monitoring host of the home in `folder`, whether they were made yet or not."""
-    return Engine(folder.absolute() / _SOCKET), Engine(folder.absolute() / _MONITOR)
-
-
-def addresses(folder: Path) -> dict[str, str]:
-    """Keys of the stack file that name the hosts of the home in `folder`, made yet or not."""
-    return {"socketHost": engines(folder)[0].host}
 
 
 def existing(folder: Path) -> bool:

@@ -24,6 +24,7 @@ import yaml
 
 from rehearsal import demo, engine, files, warm
 from rehearsal.cache import Progress, locked
+from rehearsal.docker_engine import Engine
 
 CLONE: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = CLONE / ".rehearsal"
@@ -35,7 +36,7 @@ HOST_FOLDERS: Final = ("docker", "monitor", "registry")
 """What belongs to the Docker hosts: socket host, monitoring host, registry. A copy goes without them."""
 
 LOGS: Final = "logs"
-_MARK: Final = "made-by-rehearsal"  # `reset` removes no folder without it
+MARK: Final = "made-by-rehearsal"  # `reset` removes no folder without it
 _READY: Final = "ready"
 _LANGUAGE_HOST: Final = CLONE / "rehearsal" / "engine" / "language_host.py"
 
@@ -82,8 +83,6 @@ class Home:
 
     def variables(self) -> dict[str, str]:
         """The environment's own part: what `python -m rehearsal env` exports."""
-        from rehearsal.docker_engine import Engine  # noqa: PLC0415  it imports this package's other half
-
         return {
             "PATH": _path([str(self.engine.bin), *_venv()]),
             "PULUMI_HOME": str(self.folder / "home"),
@@ -102,7 +101,7 @@ class Home:
             **warm.variables(),
             "PAINTSHARE_ACCOUNT": str(self.account),
             # No DNS server knows the demo's domains (operations.monitor).
-            "PAINTSHARE_MONITOR_ADDRESS": Engine(self.folder / HOST_FOLDERS[1]).address,
+            "PAINTSHARE_MONITOR_ADDRESS": engines(self.folder)[1].address,
             "VERCEL_API_TOKEN": demo.VERCEL_TOKEN,
             "GITHUB_TOKEN": demo.GITHUB_TOKEN,
         }
@@ -138,10 +137,15 @@ def ensure(folder: Path = FOLDER, progress: Progress = lambda _: None) -> Home:
     return home
 
 
+def engines(folder: Path) -> tuple[Engine, Engine]:
+    """The socket host and the monitoring host of the home in `folder`, whether they were made yet or not."""
+    return Engine(folder.absolute() / HOST_FOLDERS[0]), Engine(folder.absolute() / HOST_FOLDERS[1])
+
+
 def claim(folder: Path) -> None:
     """Make the folder, so that its Docker hosts can start before its engine is there. Raises HomeError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mark = folder / _MARK
+    mark = folder / MARK
     if not mark.exists():
         if any(folder.iterdir()):
             raise HomeError(f"{folder} holds something else; move it away")
@@ -153,40 +157,22 @@ def existing(folder: Path = FOLDER) -> bool:
     return (folder / _READY).exists()
 
 
-def remove(folder: Path = FOLDER) -> bool:
-    """Remove the home with everything in it. False when there is none. Raises HomeError if it is not ours."""
-    if not folder.exists():
-        return False
-    if folder.is_symlink() or not (folder / _MARK).is_file():
-        raise HomeError(f"{folder} was not made by the rehearsal; look into it and remove it by hand")
-    from rehearsal import docker_hosts, outside  # noqa: PLC0415  slow to import, and rarely needed
-
-    outside.stop(folder)
-    docker_hosts.stop(folder)
-    shutil.rmtree(folder)
-    return True
-
-
 def copy(source: Home, folder: Path) -> Home:
     """A second home with the first one's account, stacks and secrets, in a folder without any yet.
 
     Its Docker hosts are its own, and empty: the first one's are neither copied nor named in it.
     """
-    from rehearsal import docker_hosts  # noqa: PLC0415  slow to import, and rarely needed
-
     left_out = shutil.ignore_patterns("lock", LOGS, *HOST_FOLDERS)
     shutil.copytree(source.folder, folder, symlinks=True, ignore=left_out, dirs_exist_ok=True)
     home = Home(folder.absolute(), source.engine)
     _write_project(home)
-    engines = [
+    hosts = [
         (str(theirs.short), str(ours.short))
-        for theirs, ours in zip(
-            docker_hosts.engines(source.folder), docker_hosts.engines(folder), strict=True
-        )
+        for theirs, ours in zip(engines(source.folder), engines(folder), strict=True)
     ]
     for file in (*map(home.stack_file, STACKS), *(folder / "state").rglob("*.json*")):
         text = file.read_text()
-        for theirs, ours in engines:
+        for theirs, ours in hosts:
             text = text.replace(theirs, ours)
         files.write(file, text)
     return home
@@ -275,13 +261,13 @@ def _keep_record(home: Home) -> None:
 
 def _write_stack(home: Home, stack: str, today: date, fingerprint_key: str) -> None:
     """Create the stack and its file. Secrets go to the engine through standard input, never as arguments."""
-    from rehearsal import docker_hosts, stack_files  # noqa: PLC0415  slow to import, and needed once
+    from rehearsal import stack_files  # noqa: PLC0415  slow to import, and needed once
 
     values = stack_files.render(stack, today, fingerprint_key)
     _pulumi(home, "stack", "init", stack, "--no-select")
     for key, value in values.secrets.items():
         _pulumi(home, "config", "set", "--secret", key, "--stack", stack, "--raw", stdin=value)
-    home.edit(stack, **values.config | docker_hosts.addresses(home.folder))
+    home.edit(stack, **values.config | {"socketHost": engines(home.folder)[0].host})
 
 
 def _pulumi(home: Home, *arguments: str, stdin: str = "") -> str:

@@ -14,7 +14,7 @@ from operations import docker_client
 from operations.docker_client import Engine
 from operations.hosts import Image
 from plan.socket import service_name
-from rehearsal import docker_hosts
+from rehearsal.home import engines
 
 STACK: Final = "staging"
 SERVICE: Final = service_name(STACK)
@@ -32,7 +32,7 @@ class HostDrift:
 
     def apply(self, account: Path) -> None:
         """Make the change on the host of the home that the account file lies in."""
-        host = docker_hosts.engines(account.parent)[0].host
+        host = engines(account.parent)[0].host
         missing = LookupError(f"the socket host has no service {SERVICE} yet: make rehearse")
         try:
             engine = docker_client.connect(host)

@@ -11,7 +11,7 @@ from operations.monitor import Monitor
 from operations.workspace import OperationError
 from rehearsal import authority, demo, docker_hosts
 from rehearsal.docker_engine.images import ImageRef
-from rehearsal.home import STACKS, Home
+from rehearsal.home import STACKS, Home, engines
 
 PORTS: Final = {"staging": (9081, 9444), "production": (9080, 9443)}  # on the monitoring host: HTTP, HTTPS
 
@@ -20,7 +20,7 @@ def keys(home: Home, stack: str, found: Mapping[str, ImageRef]) -> dict[str, Any
     """What the stack file says of a monitor; `found` are the images of `docker_hosts.stock`."""
     http, https = PORTS[stack]
     return {
-        "monitorHost": docker_hosts.engines(home.folder)[1].host,
+        "monitorHost": engines(home.folder)[1].host,
         "monitorDomain": demo.monitor_domain(stack),
         "monitorHttpPort": http,
         "monitorHttpsPort": https,
@@ -40,7 +40,7 @@ def name(home: Home, found: Mapping[str, ImageRef]) -> None:
 
 def url(home: Home, stack: str) -> str:
     """Where this machine reaches the monitor: `URL/prometheus/` and `URL/alertmanager/`."""
-    return f"http://{docker_hosts.engines(home.folder)[1].address}:{PORTS[stack][0]}"
+    return f"http://{engines(home.folder)[1].address}:{PORTS[stack][0]}"
 
 
 def answering(monitor: Monitor) -> dict[str, bool]:

@@ -23,7 +23,7 @@ from typing import Any, Final, Self
 from rehearsal import authority, demo, docker_hosts
 from rehearsal.cache import Progress
 from rehearsal.docker_engine import packages, processes
-from rehearsal.home import CLONE, STACKS, Home, HomeError
+from rehearsal.home import CLONE, STACKS, Home, HomeError, engines
 from rehearsal.receiver import Receiver
 
 _FOLDER: Final = "outside"
@@ -35,7 +35,7 @@ class Outside:
     """All three, in this process, as a context. The home's Docker hosts run already."""
 
     def __init__(self, home: Home) -> None:
-        socket_host, monitor = docker_hosts.engines(home.folder)
+        socket_host, monitor = engines(home.folder)
         names = {demo.CHANNELS[0]: monitor.machine, **_names(home)}
         self.receiver = Receiver(monitor.machine, demo.CHANNELS[1])
         certificate = authority.ensure(home.folder).certificate(*_web_domains(home))
@@ -120,7 +120,7 @@ def stop(folder: Path) -> None:
 
 def receiver_url(folder: Path) -> str:
     """Where a person sees what the channels of the home in `folder` have received."""
-    return f"http://{docker_hosts.engines(folder)[1].machine}:{demo.CHANNELS[1]}"
+    return f"http://{engines(folder)[1].machine}:{demo.CHANNELS[1]}"
 
 
 def _running(folder: Path) -> list[int]:
@@ -130,7 +130,7 @@ def _running(folder: Path) -> list[int]:
 
 def _names(home: Home) -> dict[str, str]:
     """Domain → address, of everything that the stack files name."""
-    socket_host, monitor = docker_hosts.engines(home.folder)
+    socket_host, monitor = engines(home.folder)
     found = dict.fromkeys(_web_domains(home), monitor.machine)
     for stack in STACKS:
         said = docker_hosts.config(home, stack)

@@ -34,6 +34,7 @@ from rehearsal.cache import say as say_aloud
 from rehearsal.docker_engine import DockerUnavailableError, processes
 from rehearsal.docker_engine.images import ImageRef
 from rehearsal.engine import EngineError
+from rehearsal.home import engines
 from rehearsal.standin.account import Account
 
 _LAST_LINES: Final = 25
@@ -106,7 +107,7 @@ def run(folder: Path = home.FOLDER, say: Progress = say_aloud) -> int:
     (folder / home.LOGS).mkdir(exist_ok=True)
     for log in (folder / home.LOGS).glob("*.log"):
         log.unlink()
-    ran = any(engine.running() for engine in docker_hosts.engines(folder))
+    ran = any(engine.running() for engine in engines(folder))
     with ThreadPoolExecutor() as pool, warm.warm():
         hosts = pool.submit(_docker, folder, say)
         try:

@@ -28,7 +28,7 @@ from rehearsal import docker_hosts, home, monitor_host, site, stack_files, warm
 from rehearsal.cache import Progress
 from rehearsal.docker_engine import images, processes
 from rehearsal.docker_engine.registry import Registry
-from rehearsal.home import Home
+from rehearsal.home import Home, engines
 from rehearsal.standin import seeds
 from rehearsal.standin.account import Account, Document
 from rehearsal.standin.api import AccountApi
@@ -187,7 +187,7 @@ class Stage:
 
     def running(self, stack: str) -> str:
         """`TAG@DIGEST, n of m`: what the engine runs in the stack's socket service."""
-        engine = docker_hosts.engines(self.home.folder)[0]
+        engine = engines(self.home.folder)[0]
         service = f"{PROJECT}-{stack}-socket"
         with contextlib.closing(engine.client()) as client:
             found = client.api.inspect_service(service)
@@ -208,7 +208,7 @@ class Stage:
     def carried(self, stack: str) -> str:
         """Every environment variable and mounted file of every container of the stack, on both hosts."""
         texts: list[str] = []
-        for engine in docker_hosts.engines(self.home.folder):
+        for engine in engines(self.home.folder):
             with contextlib.closing(engine.client()) as client:
                 for container in client.containers.list(filters={"label": "com.docker.swarm.service.name"}):
                     labels = container.labels

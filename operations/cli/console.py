@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from operations.accounts import GITHUB_URL, VERCEL_URL, GitHubAccount, VercelAccount
+from operations.practice import ACCOUNT, practice
 from operations.workspace import OperationError, Workspace
 from plan.settings import Settings
 
@@ -39,10 +40,8 @@ def read_input() -> str:
 
 def workspace_of(stack: str, rehearsal: bool) -> Workspace:
     env = dict(os.environ)
-    if rehearsal and "PAINTSHARE_ACCOUNT" not in env:  # else `python -m rehearsal env` was evaluated already
-        from rehearsal import home  # noqa: PLC0415  only the rehearsal needs it
-
-        env = home.ensure().env()
+    if rehearsal and ACCOUNT not in env:  # else `python -m rehearsal env` was evaluated already
+        env = dict(practice().environment())
     folder = Path(env.get("PULUMI_OPTION_CWD") or Path.cwd())
     return Workspace(folder=folder.resolve(), stack=stack, env=env)
 
@@ -50,28 +49,24 @@ def workspace_of(stack: str, rehearsal: bool) -> Workspace:
 @contextmanager
 def github_of() -> Iterator[str]:
     """The address of GitHub's API alone: the stand-in's in the rehearsal, a job's own where it names one."""
-    account = os.environ.get("PAINTSHARE_ACCOUNT")
+    account = os.environ.get(ACCOUNT)
     if not account:
         yield os.environ.get("GITHUB_API_URL") or GITHUB_URL
         return
-    from rehearsal.standin.api import AccountApi  # noqa: PLC0415  only the rehearsal needs it
-
-    with AccountApi(Path(account)) as api:
-        yield api.github_url
+    with practice().accounts(Path(account)) as (_, github_url):
+        yield github_url
 
 
 @contextmanager
 def accounts_of(stack: str, rehearsal: bool) -> Iterator[tuple[Workspace, str, str]]:
     """The workspace and the addresses of the two services; in the rehearsal the stand-ins' own."""
     workspace = workspace_of(stack, rehearsal)
-    account = workspace.env.get("PAINTSHARE_ACCOUNT")  # set by `python -m rehearsal env`
+    account = workspace.env.get(ACCOUNT)  # set by `python -m rehearsal env`
     if not account:
         yield workspace, VERCEL_URL, GITHUB_URL
         return
-    from rehearsal.standin.api import AccountApi  # noqa: PLC0415  only the rehearsal needs it
-
-    with AccountApi(Path(account)) as api:
-        yield workspace, api.vercel_url, api.github_url
+    with practice().accounts(Path(account)) as (vercel_url, github_url):
+        yield workspace, vercel_url, github_url
 
 
 def vercel_account(workspace: Workspace, url: str, settings: Settings) -> VercelAccount:

@@ -10,13 +10,14 @@ from rich.markup import escape
 
 from operations import doctor as examination
 from operations.cli.console import Rehearsal, Stack, accounts_of, out
+from operations.practice import ACCOUNT, practice
 
 
 def doctor(stack: Stack, rehearsal: Rehearsal = False) -> None:
     """Check this machine and the accounts before a live run. Changes nothing."""
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, github_url):
         found = 0
-        resolve = _resolver(workspace.env.get("PAINTSHARE_ACCOUNT"))
+        resolve = _resolver(workspace.env.get(ACCOUNT))
         for check in examination.examine(workspace, vercel_url, github_url, resolve, datetime.now(UTC)):
             found += bool(check.fault)
             _show(check)
@@ -39,9 +40,8 @@ def _show(check: examination.Check) -> None:
 def _resolver(account: str | None) -> examination.Resolve:
     """The machine's own DNS; in the rehearsal the demo account's, whose domains are nobody's."""
     if account:
-        from rehearsal.standin import dns  # noqa: PLC0415  only the rehearsal needs it
-
-        return lambda domain: dns.addresses(Path(account), domain)
+        rehearsed = practice()
+        return lambda domain: rehearsed.addresses(Path(account), domain)
     return _addresses
 
 

@@ -12,8 +12,9 @@ from operations import watch as watching
 from operations.cli.console import Rehearsal, Stack, err, out, workspace_of
 from operations.cli.course import tell
 from operations.monitor import connected
+from operations.practice import ACCOUNT, practice
 from operations.serving import Finding
-from operations.smoke import Network, Place
+from operations.smoke import Network
 from operations.smoke import smoke as ask
 from operations.workspace import OperationError, Workspace
 from plan.settings import Settings
@@ -83,17 +84,9 @@ def _pages(settings: Settings) -> Iterable[str]:
 @contextmanager
 def _network(workspace: Workspace) -> Iterator[Network]:
     """The internet; in the rehearsal the demo account's site and the home's own socket host."""
-    account = workspace.env.get("PAINTSHARE_ACCOUNT")
+    account = workspace.env.get(ACCOUNT)
     if not account:
         yield Network()
         return
-    from rehearsal import docker_hosts, home  # noqa: PLC0415  only the rehearsal needs them
-    from rehearsal.site import Site  # noqa: PLC0415  the same
-
-    settings = _settings(workspace)
-    with Site(Path(account)) as site:
-        places = {settings.web_domain: Place(address="127.0.0.1", port=site.port, tls=False)}
-        if settings.socket_release:
-            there = docker_hosts.endpoint(home.ensure(workspace.folder), settings.stack)
-            places[there.domain] = Place(address=there.address, port=there.port, authority=there.authority)
-        yield Network(places)
+    with practice().network(Path(account), workspace.folder, _settings(workspace)) as network:
+        yield network

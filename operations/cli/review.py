@@ -15,6 +15,7 @@ from operations import review as reviews
 from operations.accounts import RefusedError
 from operations.cli.console import Stack, github_of, out, workspace_of
 from operations.issues import Issues
+from operations.practice import practice
 from operations.review import PreviewError, Review
 from operations.workspace import OperationError
 
@@ -60,12 +61,10 @@ def _live(stack: str, base: str) -> Review:
 
 
 def _practised(stack: str, base: str) -> Review:
-    from rehearsal import review as practice  # noqa: PLC0415  only the rehearsal needs it
-
     with reviews.checkout(_CLONE, base) as folder, tempfile.TemporaryDirectory() as scratch:
-        home, before = practice.prepare(folder, Path(scratch) / "home", (stack,))
-        head = reviews.preview(home.folder, stack, home.env())
-    return reviews.compare(reviews.steps(before[stack]), reviews.steps(head))
+        home, environment, before = practice().applied(folder, Path(scratch) / "home", stack)
+        head = reviews.preview(home, stack, environment)
+    return reviews.compare(reviews.steps(before), reviews.steps(head))
 
 
 def _publish(bodies: list[str], stack: str, pull_request: int) -> None:

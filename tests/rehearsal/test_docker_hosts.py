@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import authority, docker_engine, docker_hosts, home
+from rehearsal import authority, docker_engine, docker_hosts, home, reset
 from rehearsal.docker_engine import Engine, processes, registry
+from rehearsal.home import engines
 from tests.harness import DockerHome, RehearsalHome, processes_of
 
 
@@ -85,7 +86,7 @@ def test_a_copy_of_a_home_names_hosts_of_its_own_and_takes_none_along(
 ) -> None:
     copied = served.copy(tmp_path / "copy")
     assert not docker_hosts.existing(copied.folder)
-    assert copied.config("staging", "socketHost") == docker_hosts.engines(copied.folder)[0].host
+    assert copied.config("staging", "socketHost") == engines(copied.folder)[0].host
     theirs = served.hosts.socket.engine.id.encode()
     for file in copied.folder.rglob("*"):
         if file.is_file() and ".venv" not in file.parts:
@@ -98,7 +99,7 @@ def test_a_removed_home_leaves_no_process_mount_namespace_or_interface(
 ) -> None:
     made = docker_home.copy(tmp_path / "removed")
     hosts = docker_hosts.ensure(made.folder)
-    assert home.remove(made.folder)
+    assert reset.remove(made.folder)
     for engine in (hosts.socket.engine, hosts.monitor.engine):
         assert not any(engine.id in line for line in Path("/proc/self/mountinfo").read_text().splitlines())
         assert not engine.namespace.exists()

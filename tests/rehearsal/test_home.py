@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from operations.monitor import ADDRESS_VARIABLE
-from rehearsal import docker_hosts, home
+from rehearsal import home, reset
+from rehearsal.home import engines
 from tests.harness import RehearsalHome
 
 AWKWARD = """it's a "100 %" $HOME `id` \\n value"""
@@ -73,7 +74,7 @@ def test_the_environment_says_where_the_monitors_are_which_no_dns_server_knows(
     rehearsal_home: RehearsalHome,
 ) -> None:
     said = rehearsal_home.home.variables()[ADDRESS_VARIABLE]
-    assert said == docker_hosts.engines(rehearsal_home.folder)[1].address
+    assert said == engines(rehearsal_home.folder)[1].address
 
 
 def test_the_project_file_is_the_committed_one_with_another_main(rehearsal_home: RehearsalHome) -> None:
@@ -156,21 +157,21 @@ def test_a_folder_with_other_content_is_neither_used_nor_removed(tmp_path: Path)
     with pytest.raises(home.HomeError, match="holds something else"):
         home.ensure(tmp_path)
     with pytest.raises(home.HomeError, match="not made by the rehearsal"):
-        home.remove(tmp_path)
+        reset.remove(tmp_path)
     assert (tmp_path / "letter.txt").read_text() == "mine"
 
 
 def test_removing_a_home_removes_all_of_it(rehearsal_home: RehearsalHome) -> None:
-    assert home.remove(rehearsal_home.folder)
+    assert reset.remove(rehearsal_home.folder)
     assert not rehearsal_home.folder.exists()
-    assert not home.remove(rehearsal_home.folder)
+    assert not reset.remove(rehearsal_home.folder)
 
 
 def test_a_link_to_a_home_is_not_removed(rehearsal_home: RehearsalHome, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(rehearsal_home.folder)
     with pytest.raises(home.HomeError):
-        home.remove(link)
+        reset.remove(link)
     assert rehearsal_home.folder.exists()
 
 

@@ -31,6 +31,7 @@ from plan.uptime.names import USER
 from plan.uptime.prometheus import longest_silence
 from rehearsal import docker_hosts, home, monitor_host, stack_files
 from rehearsal.docker_engine import Engine, processes
+from rehearsal.home import engines
 from rehearsal.outside import Outside
 from rehearsal.receiver import Message
 from tests.harness import DockerHome
@@ -124,7 +125,7 @@ def rule(name: str) -> Rule:
 
 
 def engines_of(watched: Watched) -> tuple[Engine, Engine]:
-    return docker_hosts.engines(watched.home.folder)
+    return engines(watched.home.folder)
 
 
 # --- all is well --------------------------------------------------------------------------------------------
