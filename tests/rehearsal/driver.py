@@ -7,7 +7,7 @@ from typing import Any
 
 from rehearsal.standin.account import Account
 from rehearsal.standin.kinds import Kind, Properties
-from rehearsal.standin.server import StandIn
+from rehearsal.standin.plugin import StandIn
 
 
 @dataclass

@@ -16,7 +16,9 @@ from rehearsal import demo
 from rehearsal.standin import docker, drift, github, raw_state, seeds, vercel
 from rehearsal.standin.docker_kinds.service import Service
 from rehearsal.standin.kinds import Properties, ServiceError
-from rehearsal.standin.server import Servicer, StandIn, to_struct
+from rehearsal.standin.plugin import StandIn
+from rehearsal.standin.server import Servicer
+from rehearsal.standin.wire import to_struct
 from tests.rehearsal.test_seeds import Seeded
 
 SEEN: Final = yaml.safe_load((Path(seeds.__file__).parents[1] / "observed" / "2026-11-30.yaml").read_text())

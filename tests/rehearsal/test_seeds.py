@@ -12,7 +12,7 @@ from rehearsal import demo
 from rehearsal.standin import drift, seeds
 from rehearsal.standin.account import Account
 from rehearsal.standin.kinds import Properties, ServiceError
-from rehearsal.standin.server import StandIn
+from rehearsal.standin.plugin import StandIn
 from rehearsal.standin.vercel.deployment import build
 from tests.rehearsal.standin_engine import Rehearsal
 

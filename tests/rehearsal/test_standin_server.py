@@ -26,10 +26,10 @@ from hypothesis import strategies as st
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from rehearsal.engine import EnginePaths
-from rehearsal.standin import schema, server
+from rehearsal.standin import schema, wire
 from rehearsal.standin.account import Account
 from rehearsal.standin.kinds import UNKNOWN, Kind, Properties, ServiceError
-from rehearsal.standin.server import StandIn
+from rehearsal.standin.plugin import StandIn
 from tests.rehearsal.standin_engine import ROOT, Rehearsal
 
 ENVIRONMENT = "github:index/repositoryEnvironment:RepositoryEnvironment"
@@ -333,7 +333,7 @@ def test_a_call_hangs_while_a_file_is_there_and_is_done_then(
         if len(asleep) == 3:
             held.unlink()
 
-    monkeypatch.setattr("rehearsal.standin.server.time.sleep", sleep)
+    monkeypatch.setattr("rehearsal.standin.plugin.time.sleep", sleep)
     account.put("fault", "1", {"hang": str(held)})
     standin.create(VARIABLE, variable())
     assert asleep == [0, 0, 0]
@@ -373,12 +373,12 @@ _json = st.recursive(
 @settings(deadline=None)
 @given(st.dictionaries(st.text(), _json))
 def test_properties_come_back_from_the_wire_as_they_went(properties: Properties) -> None:
-    assert server.to_properties(server.to_struct(properties)) == properties
-    assert server.to_properties(server.to_struct(properties, frozenset(properties))) == properties
+    assert wire.to_properties(wire.to_struct(properties)) == properties
+    assert wire.to_properties(wire.to_struct(properties, frozenset(properties))) == properties
 
 
 def test_unknowns_and_secrets_have_their_marks_on_the_wire() -> None:
-    struct = server.to_struct({"a": UNKNOWN, "b": "s", "c": "plain"}, frozenset({"a", "b"}))
+    struct = wire.to_struct({"a": UNKNOWN, "b": "s", "c": "plain"}, frozenset({"a", "b"}))
     document = json_format.MessageToDict(struct)
     mark = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
     assert document == {
@@ -386,12 +386,12 @@ def test_unknowns_and_secrets_have_their_marks_on_the_wire() -> None:
         "b": {**mark, "value": "s"},
         "c": "plain",
     }
-    assert server.to_properties(struct) == {"a": UNKNOWN, "b": "s", "c": "plain"}
+    assert wire.to_properties(struct) == {"a": UNKNOWN, "b": "s", "c": "plain"}
 
 
 def test_nulls_are_left_out_of_objects_and_stay_in_lists() -> None:
-    struct = server.to_struct({"a": None, "b": {"c": None, "d": 1}, "e": [None, 1]})
-    assert server.to_properties(struct) == {"b": {"d": 1}, "e": [None, 1]}
+    struct = wire.to_struct({"a": None, "b": {"c": None, "d": 1}, "e": [None, 1]})
+    assert wire.to_properties(struct) == {"b": {"d": 1}, "e": [None, 1]}
 
 
 # --- the process ----------------------------------------------------------------------------------
@@ -473,16 +473,16 @@ def test_the_plugin_imports_no_sdk_once_the_schema_is_cached(start: Start, tmp_p
 
 def test_a_failure_names_no_value_and_a_bug_only_its_place(start: Start) -> None:
     stub = provider_pb2_grpc.ResourceProviderStub(grpc.insecure_channel(f"127.0.0.1:{_port(start())}"))
-    stub.Configure(provider_pb2.ConfigureRequest(args=server.to_struct({"token": "t"})))
+    stub.Configure(provider_pb2.ConfigureRequest(args=wire.to_struct({"token": "t"})))
     urn = f"urn:pulumi:s::p::{SECRET}::x"
     stated = {"repository": "app", "environment": "e", "secretName": CANARY, "value": [CANARY], CANARY[:6]: 1}
-    failures = stub.Check(provider_pb2.CheckRequest(urn=urn, news=server.to_struct(stated))).failures
+    failures = stub.Check(provider_pb2.CheckRequest(urn=urn, news=wire.to_struct(stated))).failures
     assert len(failures) == 2
     assert [failure.property for failure in failures] == ["", ""]
     assert "value" in failures[1].reason
     assert CANARY not in str(failures)
     with pytest.raises(grpc.RpcError) as error:
-        stub.Create(provider_pb2.CreateRequest(urn=urn, properties=server.to_struct({"environment": CANARY})))
+        stub.Create(provider_pb2.CreateRequest(urn=urn, properties=wire.to_struct({"environment": CANARY})))
     details = str(error.value.details())
     assert "the github stand-in broke: KeyError at entry.py:" in details
     assert CANARY not in details
@@ -492,8 +492,8 @@ def test_a_replacement_is_told_by_property_and_leaves_its_order_to_the_program(s
     stub = provider_pb2_grpc.ResourceProviderStub(grpc.insecure_channel(f"127.0.0.1:{_port(start())}"))
     request = provider_pb2.DiffRequest(
         urn=f"urn:pulumi:s::p::{VARIABLE}::x",
-        old_inputs=server.to_struct(variable()),
-        news=server.to_struct(variable(variableName="NEW", value="w")),
+        old_inputs=wire.to_struct(variable()),
+        news=wire.to_struct(variable(variableName="NEW", value="w")),
     )
     answer = stub.Diff(request)
     kinds = {
@@ -507,7 +507,7 @@ def test_a_replacement_is_told_by_property_and_leaves_its_order_to_the_program(s
 def test_settings_that_the_provider_refuses_stop_it_before_any_resource(start: Start) -> None:
     port = _port(start(env={"GITHUB_TOKEN": ""}))
     stub = provider_pb2_grpc.ResourceProviderStub(grpc.insecure_channel(f"127.0.0.1:{port}"))
-    settings = server.to_struct({"owner": "acme"})
+    settings = wire.to_struct({"owner": "acme"})
     urn = "urn:pulumi:s::p::pulumi:providers:github::x"
     (failure,) = stub.CheckConfig(provider_pb2.CheckRequest(urn=urn, news=settings)).failures
     assert "GITHUB_TOKEN" in failure.reason

@@ -10,7 +10,7 @@ import pytest
 from rehearsal.standin import schema, vercel
 from rehearsal.standin.account import Account
 from rehearsal.standin.kinds import UNKNOWN, Properties
-from rehearsal.standin.server import StandIn
+from rehearsal.standin.plugin import StandIn
 from rehearsal.standin.vercel.environment import CustomEnvironment
 from rehearsal.standin.vercel.project import Project
 from rehearsal.standin.vercel.service import VercelKind
