@@ -10,6 +10,8 @@ from typing import Final
 from rehearsal import docker_hosts, home, outside, scenario, scenes, warm
 from rehearsal.cache import Progress
 from rehearsal.cache import say as say_aloud
+from rehearsal.scenes.playing import play_all
+from rehearsal.scenes.stage import Stage
 
 _MINUTES: Final = 4  # on two cores
 
@@ -27,7 +29,7 @@ def run(folder: Path = home.FOLDER, say: Progress = say_aloud) -> int:
         registry = docker_hosts.ensure(folder, say).socket
         outside.ensure(here, say)
     with warm.warm():
-        if not scenes.play_all(scenes.WEEK, scenes.Stage(here, registry), say, scenario.say_line):
+        if not play_all(scenes.WEEK, Stage(here, registry), say, scenario.say_line):
             return 1
     say(f"\nThe week went as it must. {time.monotonic() - started:.0f} s in all; what was said: {here.logs}")
     return 0

@@ -18,6 +18,9 @@ from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
 from rehearsal import docker_hosts, home, scenes
+from rehearsal.scenes.happenings import rehearsed_gate
+from rehearsal.scenes.playing import play
+from rehearsal.scenes.stage import Stage
 
 COLUMNS: Final = 100
 PICTURES: Final = {
@@ -34,9 +37,9 @@ def main(folder: Path = home.FOLDER) -> int:
         return 1
     here = home.ensure(folder)
     registry = docker_hosts.ensure(folder).socket if docker_hosts.existing(folder) else None
-    stage = scenes.Stage(here, registry)
-    scenes.play(stage, scenes.SCENES[0])  # so that there is something to promote
-    scenes.rehearsed_gate(stage)
+    stage = Stage(here, registry)
+    play(stage, scenes.SCENES[0])  # so that there is something to promote
+    rehearsed_gate(stage)
     for name, words in PICTURES.items():
         code, said = _run(here, words)
         if code:

@@ -8,7 +8,9 @@ import pytest
 from operations import rotate
 from plan.variables import overlap_of, secret_keys
 from rehearsal import home, monitor_host, outside, scenario, scenes
-from rehearsal.scenes import Fact, Scene, SceneError, Stage, Verb
+from rehearsal.scenes.playing import play, play_all
+from rehearsal.scenes.scene import Scene
+from rehearsal.scenes.stage import Fact, SceneError, Stage, Verb
 from tests.builders import stack_file
 from tests.harness import DockerHome
 
@@ -49,7 +51,7 @@ def stage(docker_home: DockerHome) -> Iterator[Stage]:
     ids=lambda scene: scene.title,
 )
 def test_a_scene_ends_in_every_store_as_it_must(stage: Stage, scene: Scene) -> None:
-    print(scenes.play(stage, scene))
+    print(play(stage, scene))
 
 
 @pytest.mark.parametrize("stack", home.STACKS)
@@ -74,7 +76,7 @@ def test_a_scene_whose_store_says_otherwise_fails_with_what_differs(stage: Stage
         yield Fact("the image", "a", "a")
 
     with pytest.raises(SceneError, match=r"^the domain: '2222222', not '3333333'$"):
-        scenes.play(stage, Scene(title="a lie", steps=(), facts=facts))
+        play(stage, Scene(title="a lie", steps=(), facts=facts))
 
 
 def test_each_scene_is_one_line_and_the_first_that_fails_is_the_last(stage: Stage) -> None:
@@ -84,7 +86,7 @@ def test_each_scene_is_one_line_and_the_first_that_fails_is_the_last(stage: Stag
     good = scene("good", Fact("it", 1, 1, "it is one"))
     bad = scene("bad", Fact("it", 1, 2))
     said: list[str] = []
-    assert not scenes.play_all((((good, bad, good),), ((good,),)), stage, said.append, scenario.say_line)
+    assert not play_all((((good, bad, good),), ((good,),)), stage, said.append, scenario.say_line)
     assert [line.split()[:2] for line in said[:2]] == [["ok", "good"], ["FAIL", "bad"]]
     assert "it is one" in said[0]
     assert said[2].startswith("it: 1, not 2\nWhat was said: ")
@@ -100,4 +102,4 @@ def test_each_scene_is_one_line_and_the_first_that_fails_is_the_last(stage: Stag
 )
 def test_a_verb_that_ends_or_speaks_otherwise_fails_the_scene(stage: Stage, verb: Verb, said: str) -> None:
     with pytest.raises(SceneError, match=said):
-        scenes.play(stage, Scene(title="a mistake", steps=(verb,), facts=lambda _: iter(())))
+        play(stage, Scene(title="a mistake", steps=(verb,), facts=lambda _: iter(())))
