@@ -24,7 +24,7 @@ from plan.settings import PROJECT
 from rehearsal import authority, demo, docker_engine
 from rehearsal.cache import Progress, cache, locked
 from rehearsal.docker_engine import Engine, images, registry
-from rehearsal.docker_engine.images import ImageRef
+from rehearsal.docker_engine.building import ImageRef
 from rehearsal.docker_engine.registry import Registry
 from rehearsal.home import HOST_FOLDERS, STACKS, Home, engines
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from operations.monitor import Monitor
 from operations.workspace import OperationError
 from rehearsal import authority, demo, docker_hosts
-from rehearsal.docker_engine.images import ImageRef
+from rehearsal.docker_engine.building import ImageRef
 from rehearsal.home import STACKS, Home, engines
 
 PORTS: Final = {"staging": (9081, 9444), "production": (9080, 9443)}  # on the monitoring host: HTTP, HTTPS

@@ -32,7 +32,7 @@ from rehearsal import docker_hosts, first, home, monitor_host, outside, warm
 from rehearsal.cache import Progress
 from rehearsal.cache import say as say_aloud
 from rehearsal.docker_engine import DockerUnavailableError, processes
-from rehearsal.docker_engine.images import ImageRef
+from rehearsal.docker_engine.building import ImageRef
 from rehearsal.engine import EngineError
 from rehearsal.home import engines
 from rehearsal.standin.account import Account

@@ -21,7 +21,7 @@ from docker.models.containers import Container  # type: ignore[import-untyped]
 
 from rehearsal import authority, docker_hosts, home, outside, warm
 from rehearsal.docker_engine import Engine, images, processes
-from rehearsal.docker_engine.images import ImageRef
+from rehearsal.docker_engine.building import ImageRef
 from rehearsal.standin.account import Account
 
 TIMEOUT: Final = 900  # seconds a command may take before the test gives up on it

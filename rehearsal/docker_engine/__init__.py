@@ -5,7 +5,8 @@ below one folder, so that removing the folder (after `stop`) removes it all. An 
 neither looked for nor touched.
 """
 
-from rehearsal.docker_engine.engine import Engine, ensure, existing, stop
+from rehearsal.docker_engine.engine import Engine
 from rehearsal.docker_engine.errors import DockerUnavailableError
+from rehearsal.docker_engine.lifecycle import ensure, existing, stop
 
 __all__ = ["DockerUnavailableError", "Engine", "ensure", "existing", "stop"]

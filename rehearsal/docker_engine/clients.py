@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from rehearsal.cache import Progress
-from rehearsal.docker_engine import images, processes
+from rehearsal.docker_engine import contents, images, processes
 
 _SOURCE: Final = images.SOURCES / "clients"
 
@@ -42,9 +42,9 @@ class Clients:
         of the host in `url`, whatever DNS says; `insecure` accepts any certificate; `transports` are tried in
         their order.
         """
-        modules = images.node_modules(_SOURCE, progress)
+        modules = contents.node_modules(_SOURCE, progress)
         command = [
-            str(images.node()), str(_SOURCE / "clients.js"), f"--url={url}", f"--origin={origin}",
+            str(contents.node()), str(_SOURCE / "clients.js"), f"--url={url}", f"--origin={origin}",
             f"--players={players}", f"--rooms={rooms}", f"--rate={rate}", f"--path={path}",
             f"--seconds={seconds}", f"--transports={transports}",
             *([f"--connect={connect}"] if connect else []),

@@ -22,7 +22,7 @@ from rich.table import Table
 from plan.socket import service_name
 from rehearsal import demo, docker_hosts
 from rehearsal.docker_engine import packages
-from rehearsal.docker_engine.images import ImageRef
+from rehearsal.docker_engine.building import ImageRef
 from rehearsal.home import STACKS, Home
 from tests.bench import homes
 from tests.bench.measure import interleaved, ratio

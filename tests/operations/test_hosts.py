@@ -17,7 +17,7 @@ from plan.hosts import DockerHost
 from rehearsal import docker_engine
 from rehearsal.demo import RELEASES
 from rehearsal.docker_engine import Engine, images, registry
-from rehearsal.docker_engine.images import ImageRef
+from rehearsal.docker_engine.building import ImageRef
 from rehearsal.docker_engine.registry import Registry
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a Docker engine")

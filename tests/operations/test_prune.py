@@ -16,7 +16,7 @@ from plan.config import parse, read_siblings
 from plan.hosts import DockerHost
 from plan.socket import service_name
 from rehearsal.docker_engine import images, processes
-from rehearsal.docker_engine.images import ImageRef
+from rehearsal.docker_engine.building import ImageRef
 from rehearsal.docker_engine.registry import Registry
 from tests.harness import DockerHome, RehearsalHome
 

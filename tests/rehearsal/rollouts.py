@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from rehearsal import docker_engine
 from rehearsal.docker_engine import images, processes, registry
+from rehearsal.docker_engine.building import ImageRef
 from rehearsal.docker_engine.clients import Clients, Event
-from rehearsal.docker_engine.images import ImageRef
 from rehearsal.docker_engine.registry import Registry
 from tests.harness import RehearsalHome, Result
 

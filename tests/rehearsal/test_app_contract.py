@@ -26,7 +26,7 @@ from plan.settings import Settings
 from plan.uptime.blackbox import PROBE_INTERVAL, PROBE_TIMEOUT
 from plan.urls import client_url
 from plan.variables import MATRIX
-from rehearsal.docker_engine import images, processes
+from rehearsal.docker_engine import contents, images, processes
 from rehearsal.docker_engine.clients import Clients
 from tests.builders import ROOT, production, staging
 
@@ -63,7 +63,7 @@ def code(heading: str) -> str:
 def evaluate(script: str, /, *, packages_of: Path = ROOT, **environment: str) -> Any:
     """What a script prints, read as JSON. It may import what is installed in the folder `packages_of`."""
     done = subprocess.run(
-        [images.node(), "--input-type=module", "-e", script],
+        [contents.node(), "--input-type=module", "-e", script],
         check=True, capture_output=True, text=True, timeout=60, cwd=packages_of,
         env={"PATH": os.environ["PATH"], **environment},
     )  # fmt: skip
@@ -78,10 +78,10 @@ class Server:
             self.port = free.getsockname()[1]
         self._log = log
         self.process = subprocess.Popen(
-            [images.node(), SOURCE / "server.js"],
+            [contents.node(), SOURCE / "server.js"],
             stdout=log.open("w"), stderr=subprocess.STDOUT,
             env={
-                "PATH": os.environ["PATH"], "NODE_PATH": str(images.node_modules(SOURCE)),
+                "PATH": os.environ["PATH"], "NODE_PATH": str(contents.node_modules(SOURCE)),
                 "PORT": str(self.port), "CLIENT_URL": ORIGIN, "GIT_SHA": "a" * 40, **environment,
             },
         )  # fmt: skip
@@ -279,9 +279,9 @@ http.listen(0, "127.0.0.1", async () => {
   process.exit(0);
 });
 """
-    modules = [images.node_modules(SOURCE), images.node_modules(images.SOURCES / "clients")]
+    modules = [contents.node_modules(SOURCE), contents.node_modules(images.SOURCES / "clients")]
     done = subprocess.run(
-        [images.node(), "-e", script], check=True, capture_output=True, text=True, timeout=120,
+        [contents.node(), "-e", script], check=True, capture_output=True, text=True, timeout=120,
         env={"PATH": os.environ["PATH"], "NODE_PATH": os.pathsep.join(map(str, modules))},
     )  # fmt: skip
     assert json.loads(done.stdout) == [False, True]
@@ -345,7 +345,7 @@ def read(how: str, answers: list[str | int]) -> list[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         script = READER % (code("## Kill switch of the battle"), [how] * len(answers))
         at = f"http://127.0.0.1:{server.server_port}/ecfg_x?token=t"
-        seen = evaluate(script, packages_of=images.node_modules(SDK).parent, EDGE_CONFIG=at)
+        seen = evaluate(script, packages_of=contents.node_modules(SDK).parent, EDGE_CONFIG=at)
         silence.set()
         server.shutdown()
     return list(seen)

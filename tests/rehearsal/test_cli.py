@@ -215,7 +215,7 @@ def test_where_no_docker_host_can_be_had_the_rehearsal_says_so_and_does_all_the_
     def no_root() -> None:
         raise DockerUnavailableError("only root can start a Docker engine")
 
-    monkeypatch.setattr(docker_engine.engine, "_check_machine", no_root)
+    monkeypatch.setattr(docker_engine.lifecycle, "_check_machine", no_root)
     said = rehearse(rehearsed)
     (line,) = [line for line in said if "no Docker here" in line]
     assert "only root can start a Docker engine" in line

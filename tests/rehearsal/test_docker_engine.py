@@ -23,8 +23,16 @@ import psutil
 import pytest
 
 from rehearsal import docker_engine
-from rehearsal.docker_engine import DockerUnavailableError, Engine, images, packages, processes, registry
-from rehearsal.docker_engine import engine as engine_module
+from rehearsal.docker_engine import (
+    DockerUnavailableError,
+    Engine,
+    images,
+    packages,
+    processes,
+    registry,
+)
+from rehearsal.docker_engine import daemon as daemons
+from rehearsal.docker_engine.building import ImageRef
 from rehearsal.home import CLONE
 from tests.harness import processes_of
 
@@ -61,7 +69,7 @@ def client(shared: Engine) -> Iterator[docker.DockerClient]:
 
 
 @pytest.fixture(scope="module")
-def caddy(shared: Engine) -> images.ImageRef:
+def caddy(shared: Engine) -> ImageRef:
     """An image of a server that answers with a word, and of `wget`."""
     return images.caddy(registry.ensure(shared.folder / "registry", shared))
 
@@ -79,7 +87,7 @@ def _parent(pid: int) -> int | None:
     return None
 
 
-def respond(client: docker.DockerClient, image: images.ImageRef, name: str, **more: Any) -> Any:
+def respond(client: docker.DockerClient, image: ImageRef, name: str, **more: Any) -> Any:
     """A service whose tasks answer each request with the name of the service."""
     return client.services.create(
         image.reference,
@@ -152,7 +160,7 @@ def test_commands_at_the_same_time_start_one_engine(folder: Path) -> None:
 
 
 def test_published_ports_answer_at_the_engines_address_and_nowhere_else(
-    shared: Engine, client: docker.DockerClient, caddy: images.ImageRef
+    shared: Engine, client: docker.DockerClient, caddy: ImageRef
 ) -> None:
     container = client.containers.run(
         caddy.reference,
@@ -173,7 +181,7 @@ def open_port(address: str, port: int) -> bool:
         return connection.connect_ex((address, port)) == 0
 
 
-def fetched(client: docker.DockerClient, image: images.ImageRef, url: str, **more: Any) -> bytes:
+def fetched(client: docker.DockerClient, image: ImageRef, url: str, **more: Any) -> bytes:
     """What a container gets from a URL."""
     container = client.containers.run(image.reference, ["wget", "-qO-", url], detach=True, **more)
     container.wait(timeout=60)
@@ -183,7 +191,7 @@ def fetched(client: docker.DockerClient, image: images.ImageRef, url: str, **mor
 
 
 def test_containers_reach_what_listens_on_the_machine(
-    shared: Engine, client: docker.DockerClient, caddy: images.ImageRef
+    shared: Engine, client: docker.DockerClient, caddy: ImageRef
 ) -> None:
     with http.server.HTTPServer((shared.machine, 0), Hello) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -203,7 +211,7 @@ class Hello(http.server.BaseHTTPRequestHandler):
 
 @pytest.mark.parametrize("killed", [("dockerd",), ("dockerd", "containerd"), ("containerd",)])
 def test_a_killed_engine_comes_back_with_its_services_and_without_the_old_tasks(
-    killed: tuple[str, ...], shared: Engine, caddy: images.ImageRef
+    killed: tuple[str, ...], shared: Engine, caddy: ImageRef
 ) -> None:
     with contextlib.closing(shared.client()) as client:
         service = respond(client, caddy, "survivor")
@@ -230,7 +238,7 @@ def groups_of(engine: Engine) -> list[Path]:
 
 
 def test_the_containers_of_an_engine_weigh_more_than_one_process(
-    shared: Engine, client: docker.DockerClient, caddy: images.ImageRef
+    shared: Engine, client: docker.DockerClient, caddy: ImageRef
 ) -> None:
     """Or else all of Docker's containers together do, and starve on a busy machine."""
     service = respond(client, caddy, "weighed")
@@ -309,7 +317,7 @@ def test_the_folder_may_have_a_path_longer_than_a_socket_may(tmp_path: Path) -> 
 
 
 def test_a_second_engine_joins_the_swarm_and_tasks_on_both_reach_each_other(
-    shared: Engine, client: docker.DockerClient, caddy: images.ImageRef, folder: Path
+    shared: Engine, client: docker.DockerClient, caddy: ImageRef, folder: Path
 ) -> None:
     second = docker_engine.ensure(folder, first=shared)
     registry.ensure(
@@ -347,9 +355,7 @@ def test_an_image_is_loaded_by_a_second_engine_and_not_built_again(folder: Path)
     assert [line.split()[0] for line in said] == ["loading", "pushing"]
 
 
-def test_what_was_built_and_pushed_is_neither_built_nor_pushed_again(
-    shared: Engine, caddy: images.ImageRef
-) -> None:
+def test_what_was_built_and_pushed_is_neither_built_nor_pushed_again(shared: Engine, caddy: ImageRef) -> None:
     said: list[str] = []
     again = images.caddy(registry.ensure(shared.folder / "registry", shared), said.append)
     assert again == caddy
@@ -357,7 +363,7 @@ def test_what_was_built_and_pushed_is_neither_built_nor_pushed_again(
 
 
 def test_an_image_that_the_engine_lacks_is_pulled_by_its_digest(
-    client: docker.DockerClient, caddy: images.ImageRef
+    client: docker.DockerClient, caddy: ImageRef
 ) -> None:
     before = client.images.get(caddy.reference).id
     client.images.remove(before, force=True)
@@ -365,7 +371,7 @@ def test_an_image_that_the_engine_lacks_is_pulled_by_its_digest(
     assert client.images.get(f"{caddy.name}@{caddy.digest}").id == before
 
 
-def test_the_registry_knows_the_tags_it_has_and_no_others(shared: Engine, caddy: images.ImageRef) -> None:
+def test_the_registry_knows_the_tags_it_has_and_no_others(shared: Engine, caddy: ImageRef) -> None:
     server = registry.ensure(shared.folder / "registry", shared)
     assert server.tags("caddy") == [caddy.tag]
     assert server.tags("never") == []
@@ -390,8 +396,8 @@ def test_without_root_or_linux_it_is_said_that_there_is_no_engine(
 def test_an_engine_that_cannot_start_leaves_nothing_and_its_last_words_are_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = engine_module._settings
-    monkeypatch.setattr(engine_module, "_settings", lambda engine: settings(engine) | {"no-such-option": 1})
+    settings = daemons._settings
+    monkeypatch.setattr(daemons, "_settings", lambda engine: settings(engine) | {"no-such-option": 1})
     with pytest.raises(
         DockerUnavailableError, match=r"dockerd did not start: .*no-such-option.*dockerd\.log"
     ):

@@ -20,7 +20,7 @@ from plan.socket import service_name
 from rehearsal import docker_engine
 from rehearsal.demo import RELEASES
 from rehearsal.docker_engine import Engine, images, processes, registry
-from rehearsal.docker_engine.images import ImageRef
+from rehearsal.docker_engine.building import ImageRef
 from rehearsal.docker_engine.registry import Registry
 from tests.harness import RehearsalHome
 from tests.rehearsal.guarded_registry import GuardedRegistry, guarded

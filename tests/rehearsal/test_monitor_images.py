@@ -11,6 +11,7 @@ from docker.errors import DockerException  # type: ignore[import-untyped]
 
 from plan.socket import PROXY_CAPABILITIES
 from rehearsal.docker_engine import images, processes
+from rehearsal.docker_engine.building import ImageRef
 from rehearsal.docker_engine.registry import Registry
 
 pytestmark = [
@@ -50,7 +51,7 @@ def answers(hub: Registry, port: int, path: str) -> bool:
 @contextlib.contextmanager
 def started(hub: Registry, name: str) -> Iterator[int]:
     """A container that says it is ready, and the port at which the machine reaches it."""
-    make: Callable[[Registry], images.ImageRef] = getattr(images, name)
+    make: Callable[[Registry], ImageRef] = getattr(images, name)
     program, arguments, port, config = STARTS[name]
     with contextlib.closing(hub.engine.client()) as client:
         container = client.containers.run(

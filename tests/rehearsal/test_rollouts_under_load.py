@@ -8,7 +8,7 @@ import os
 import pytest
 
 from rehearsal.docker_engine import images
-from rehearsal.docker_engine.images import ImageRef
+from rehearsal.docker_engine.building import ImageRef
 from tests.harness import DockerHome
 from tests.rehearsal.rollouts import PLAYERS, RATE, Rollouts, Watch, release
 

@@ -22,6 +22,7 @@ import pytest
 from plan.socket import HealthGate, render_caddyfile, service_name
 from rehearsal import demo, proxy
 from rehearsal.docker_engine import Engine, images, processes
+from rehearsal.docker_engine.building import ImageRef
 from rehearsal.docker_engine.clients import Clients
 from rehearsal.docker_engine.registry import Registry
 from tests.builders import production
@@ -42,7 +43,7 @@ def host(hub: Registry) -> Engine:
 
 
 @pytest.fixture(scope="module")
-def sound(hub: Registry) -> images.ImageRef:
+def sound(hub: Registry) -> ImageRef:
     return images.socket_server(hub, RELEASE)
 
 
@@ -97,7 +98,7 @@ class Server:
 
 class Run(Protocol):
     def __call__(
-        self, image: images.ImageRef, *, up: bool = True, volumes: list[str] | None = None, **variables: str
+        self, image: ImageRef, *, up: bool = True, volumes: list[str] | None = None, **variables: str
     ) -> Server: ...
 
 
@@ -108,7 +109,7 @@ def run(host: Engine) -> Iterator[Run]:
         containers = []
 
         def start(
-            image: images.ImageRef, *, up: bool = True, volumes: list[str] | None = None, **variables: str
+            image: ImageRef, *, up: bool = True, volumes: list[str] | None = None, **variables: str
         ) -> Server:
             container = client.containers.run(
                 image.reference,
@@ -131,11 +132,11 @@ def run(host: Engine) -> Iterator[Run]:
             container.remove(force=True)
 
 
-def test_healthz_says_that_it_is_ready_and_which_release_it_is(run: Run, sound: images.ImageRef) -> None:
+def test_healthz_says_that_it_is_ready_and_which_release_it_is(run: Run, sound: ImageRef) -> None:
     assert run(sound).healthz() == (200, {"status": "ok", "release": RELEASE, "battle": "on"})
 
 
-def test_metrics_have_the_names_of_the_contract_from_the_start(run: Run, sound: images.ImageRef) -> None:
+def test_metrics_have_the_names_of_the_contract_from_the_start(run: Run, sound: ImageRef) -> None:
     server = run(sound)
     for name in (
         "socket_connections",
@@ -163,7 +164,7 @@ HANDSHAKES = {
 }
 
 
-def test_only_the_origins_of_client_url_may_connect(run: Run, sound: images.ImageRef) -> None:
+def test_only_the_origins_of_client_url_may_connect(run: Run, sound: ImageRef) -> None:
     server = run(sound)
     admitted = [
         ORIGIN,
@@ -188,7 +189,7 @@ def test_only_the_origins_of_client_url_may_connect(run: Run, sound: images.Imag
     assert server.metric('battle_connects_total{result="refused"}') == 2 * (len(foreign) + 1)
 
 
-def test_health_checks_and_scrapes_need_no_origin(run: Run, sound: images.ImageRef) -> None:
+def test_health_checks_and_scrapes_need_no_origin(run: Run, sound: ImageRef) -> None:
     server = run(sound)
     assert server.get("/healthz")[0] == server.get("/metrics")[0] == 200
 
@@ -203,16 +204,14 @@ def test_health_checks_and_scrapes_need_no_origin(run: Run, sound: images.ImageR
     ],
 )
 def test_a_client_url_that_breaks_the_grammar_stops_the_server_at_once(
-    run: Run, sound: images.ImageRef, text: str, words: str
+    run: Run, sound: ImageRef, text: str, words: str
 ) -> None:
     server = run(sound, up=False, CLIENT_URL=text)
     assert server.exit_code() == 1
     assert words in server.log()
 
 
-def test_secrets_may_come_from_files_and_are_not_logged(
-    run: Run, sound: images.ImageRef, tmp_path: Path
-) -> None:
+def test_secrets_may_come_from_files_and_are_not_logged(run: Run, sound: ImageRef, tmp_path: Path) -> None:
     (tmp_path / "pepper").write_text("canary-pepper\n")
     (tmp_path / "pepper").chmod(0o644)
     tmp_path.chmod(0o755)
@@ -227,13 +226,13 @@ def test_secrets_may_come_from_files_and_are_not_logged(
     assert "canary" not in server.log() + server.get("/healthz")[1] + server.get("/metrics")[1]
 
 
-def test_a_secrets_file_that_is_missing_stops_the_server_at_once(run: Run, sound: images.ImageRef) -> None:
+def test_a_secrets_file_that_is_missing_stops_the_server_at_once(run: Run, sound: ImageRef) -> None:
     server = run(sound, up=False, BATTLE_PASSWORD_PEPPER_FILE="/run/secrets/pepper")
     assert server.exit_code() == 1
     assert "/run/secrets/pepper" in server.log()
 
 
-def test_players_in_rooms_are_counted_and_forgotten(run: Run, sound: images.ImageRef) -> None:
+def test_players_in_rooms_are_counted_and_forgotten(run: Run, sound: ImageRef) -> None:
     server = run(sound)
     with Clients(server.url, ORIGIN, players=12, rooms=3) as clients:
         assert clients.wait(lambda c: c.count("connect") == 12)
@@ -245,7 +244,7 @@ def test_players_in_rooms_are_counted_and_forgotten(run: Run, sound: images.Imag
     assert server.metric('battle_connects_total{result="ok"}') == 12
 
 
-def test_a_player_from_a_foreign_origin_is_refused(run: Run, sound: images.ImageRef) -> None:
+def test_a_player_from_a_foreign_origin_is_refused(run: Run, sound: ImageRef) -> None:
     server = run(sound)
     with Clients(server.url, "https://evil.example", players=1, rooms=1) as clients:
         assert clients.wait(lambda c: c.count("refused") >= 1)
@@ -253,7 +252,7 @@ def test_a_player_from_a_foreign_origin_is_refused(run: Run, sound: images.Image
 
 
 def test_a_stopping_server_answers_503_takes_nobody_and_lets_its_players_go(
-    run: Run, sound: images.ImageRef
+    run: Run, sound: ImageRef
 ) -> None:
     server = run(sound, DRAIN_SECONDS="20")
     path, headers, welcome = HANDSHAKES["websocket"]
@@ -281,7 +280,7 @@ def test_a_stopping_server_answers_503_takes_nobody_and_lets_its_players_go(
         assert "stopped: 0 connections left" in server.log()
 
 
-def test_a_drain_ends_although_somebody_holds_on(run: Run, sound: images.ImageRef) -> None:
+def test_a_drain_ends_although_somebody_holds_on(run: Run, sound: ImageRef) -> None:
     server = run(sound, DRAIN_SECONDS="2")
     path, headers, welcome = HANDSHAKES["websocket"]
     with contextlib.closing(server.connect()) as held:
@@ -319,7 +318,7 @@ def switch(host: Engine) -> Iterator[tuple[type[Switch], str]]:
 
 
 def test_battle_off_refuses_new_rooms_until_it_is_on_again_and_a_missing_item_changes_nothing(
-    run: Run, sound: images.ImageRef, switch: tuple[type[Switch], str]
+    run: Run, sound: ImageRef, switch: tuple[type[Switch], str]
 ) -> None:
     edge, connection = switch
     edge.value = "off"
@@ -347,7 +346,7 @@ def test_battle_off_refuses_new_rooms_until_it_is_on_again_and_a_missing_item_ch
 
 
 def test_battle_off_lets_running_rooms_go_on(
-    run: Run, sound: images.ImageRef, switch: tuple[type[Switch], str]
+    run: Run, sound: ImageRef, switch: tuple[type[Switch], str]
 ) -> None:
     edge, connection = switch
     server = run(sound, EDGE_CONFIG=connection, EDGE_CONFIG_SECONDS="0.2")
@@ -361,17 +360,17 @@ def test_battle_off_lets_running_rooms_go_on(
             assert late.wait(lambda c: c.count("connect") == 1)
 
 
-def test_battle_is_on_while_the_switch_cannot_be_reached(run: Run, sound: images.ImageRef) -> None:
+def test_battle_is_on_while_the_switch_cannot_be_reached(run: Run, sound: ImageRef) -> None:
     server = run(sound, EDGE_CONFIG="http://127.0.0.1:9/ecfg_x?token=t", EDGE_CONFIG_SECONDS="0.1")
     assert server.healthz()[1]["battle"] == "on"
 
 
-def test_the_health_check_of_the_service_needs_nothing_but_node(run: Run, sound: images.ImageRef) -> None:
+def test_the_health_check_of_the_service_needs_nothing_but_node(run: Run, sound: ImageRef) -> None:
     assert run(sound).container.exec_run(CHECK).exit_code == 0
     assert run(sound, FAULT="healthz-500").container.exec_run(CHECK).exit_code == 1
 
 
-def test_bad_releases_fail_as_they_are_named(run: Run, sound: images.ImageRef) -> None:
+def test_bad_releases_fail_as_they_are_named(run: Run, sound: ImageRef) -> None:
     assert run(sound, up=False, FAULT="crash").exit_code() == 1
     dying = run(sound, FAULT="dies", FAULT_AFTER_SECONDS="2")
     assert dying.healthz()[0] == 200
@@ -381,7 +380,7 @@ def test_bad_releases_fail_as_they_are_named(run: Run, sound: images.ImageRef) -
     assert run(sound, FAULT="healthz-500").healthz()[0] == 500
 
 
-def test_a_bad_release_is_an_image_of_its_own(run: Run, hub: Registry, sound: images.ImageRef) -> None:
+def test_a_bad_release_is_an_image_of_its_own(run: Run, hub: Registry, sound: ImageRef) -> None:
     bad = images.socket_server(hub, demo.RELEASES[1], fault="healthz-500")
     assert bad.digest != sound.digest
     assert run(bad).healthz() == (500, {"status": "broken", "release": demo.RELEASES[1], "battle": "on"})
@@ -389,7 +388,7 @@ def test_a_bad_release_is_an_image_of_its_own(run: Run, hub: Registry, sound: im
         images.socket_server(hub, demo.RELEASES[1], fault="unknown")
 
 
-def test_every_probe_is_counted_as_good_or_failed(run: Run, sound: images.ImageRef) -> None:
+def test_every_probe_is_counted_as_good_or_failed(run: Run, sound: ImageRef) -> None:
     def probes(server: Server) -> dict[str, int]:
         with Clients(server.url, ORIGIN, players=0, rooms=1, rate=100, seconds=2) as clients:
             assert clients.wait(lambda c: c.count("summary") == 1)
@@ -407,9 +406,7 @@ DOMAIN = "socket.test"
 
 
 @pytest.fixture
-def proxied(
-    host: Engine, hub: Registry, sound: images.ImageRef, tmp_path: Path
-) -> Iterator[Callable[[], Any]]:
+def proxied(host: Engine, hub: Registry, sound: ImageRef, tmp_path: Path) -> Iterator[Callable[[], Any]]:
     """The default proxy with TLS of its own before all servers that the given function starts.
 
     Docker's DNS knows them by one name, as it does the tasks of a service; release 1 is the first.
