@@ -110,6 +110,22 @@ class Rollouts:
             + [json.dumps(service.get("UpdateStatus"))]
         )
 
+    def remade(self, good: ImageRef, bad: ImageRef) -> list[int]:
+        """Slots in which Swarm made a task of the good release after one of the bad, instead of keeping the
+        good one's that was there."""
+        with contextlib.closing(self.hub.engine.client()) as client:
+            tasks = client.api.tasks(filters={"service": self.service})
+        tasks.sort(key=lambda task: str(task["CreatedAt"]))
+        releases: dict[int, list[str]] = {}
+        for task in tasks:
+            tag = image_of(task).partition("@")[0].rpartition(":")[2]
+            releases.setdefault(int(task["Slot"]), []).append(tag)
+        return [
+            slot
+            for slot, tags in releases.items()
+            if bad.tag in tags and good.tag in tags[tags.index(bad.tag) :]
+        ]
+
     def settles(self, image: ImageRef, tasks: int = 2) -> bool:
         """True once every task is of this release, and all that are wanted run."""
         return processes.wait_until(lambda: self.serving() == {image.tag: tasks}, PATIENCE)
