@@ -18,7 +18,7 @@ import yaml
 
 from plan.delivery import Kind, environments, names
 from plan.protection import RECORD_BRANCH
-from rehearsal import demo
+from rehearsal import demo, warm
 from rehearsal.cache import cache
 from rehearsal.standin.github.permissions import PERMISSIONS
 from tests.builders import production, staging
@@ -139,7 +139,7 @@ class Runner:
             "HOME": str(scratch), "XDG_CACHE_HOME": str(cache("engine").parent.parent), "NO_COLOR": "1",
             "GITHUB_REPOSITORY": REPOSITORY, "GITHUB_STEP_SUMMARY": str(scratch / "summary"),
             "PAINTSHARE_LANGUAGE_HOST": str(self.folder / "rehearsal" / "engine" / "language_host.py"),
-            "WATCH_MINUTES": "0.01", **variables,
+            "WATCH_MINUTES": "0.01", **warm.variables(), **variables,
         }  # fmt: skip
         for step in self._scripts(job):
             condition = str(step.get("if", ""))
