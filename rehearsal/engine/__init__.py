@@ -27,7 +27,6 @@ _ENGINE: Final = build.Program(
     name="pulumi",
     folder=Path(__file__).resolve().parent,
     module="github.com/pulumi/pulumi/pkg/v3",
-    command="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     version_variable="github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
     minutes=4,
     instead="Or install Pulumi itself: https://www.pulumi.com/docs/install/",

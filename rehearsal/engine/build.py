@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal.cache import Progress
+from rehearsal.cache import Progress, cache, locked
 from rehearsal.engine.errors import EngineError
 
 
@@ -26,7 +26,6 @@ class Program:
     name: str  # of the binary
     folder: Path
     module: str
-    command: str  # its main package
     version_variable: str  # that the linker sets
     minutes: int  # to build it, on two cores
     instead: str = ""  # another way to have it
@@ -41,6 +40,11 @@ class Program:
         return found[1]
 
     @property
+    def command(self) -> str:
+        """Its main package."""
+        return f"{self.module}/cmd/{self.name}"
+
+    @property
     def seconds(self) -> int:
         """How long a build takes on this machine: it uses all cores."""
         return round(self.minutes * 60 * 2 / (os.cpu_count() or 1))
@@ -50,6 +54,19 @@ class Program:
         """A name for the folder of the build: another one where anything that is pinned differs."""
         pinned = (self.folder / "go.mod").read_bytes() + (self.folder / "go.sum").read_bytes()
         return f"{self.version}-{hashlib.sha256(pinned).hexdigest()[:12]}"
+
+
+def ensure(program: Program, progress: Progress) -> Path:
+    """The binary, in the user's cache, built if need be. Raises EngineError where it cannot be."""
+    store = cache(program.name)
+    folder = store / program.build_name
+    binary = folder / "bin" / program.name
+    if not binary.exists():
+        waiting = f"another command is building the {program.title}; waiting for it"
+        with locked(store / "lock", progress, waiting):
+            if not binary.exists():
+                build(program, folder, progress)
+    return binary
 
 
 def build(program: Program, folder: Path, progress: Progress) -> None:

@@ -7,7 +7,7 @@ one takes two minutes more to build. Tests of what is promised while a task hang
 from pathlib import Path
 from typing import Final
 
-from rehearsal.cache import Progress, cache, locked, say
+from rehearsal.cache import Progress, say
 from rehearsal.engine import build
 
 _CADDY: Final = build.Program(
@@ -15,7 +15,6 @@ _CADDY: Final = build.Program(
     name="caddy",
     folder=Path(__file__).resolve().parent,
     module="github.com/caddyserver/caddy/v2",
-    command="github.com/caddyserver/caddy/v2/cmd/caddy",
     version_variable="github.com/caddyserver/caddy/v2.CustomVersion",
     minutes=2,
 )
@@ -24,10 +23,4 @@ VERSION: Final = _CADDY.version
 
 def ensure(progress: Progress = say) -> Path:
     """The program: minutes at the first call on a machine. Raises EngineError where it cannot be built."""
-    store = cache("proxy")
-    folder = store / _CADDY.build_name
-    program = folder / "bin" / _CADDY.name
-    with locked(store / "lock", progress, "another command is building the proxy Caddy; waiting for it"):
-        if not program.exists():
-            build.build(_CADDY, folder, progress)
-    return program
+    return build.ensure(_CADDY, progress)

@@ -1,7 +1,6 @@
 """The stand-ins against what the real plugins were seen to do: rehearsal/observed/."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +18,7 @@ from rehearsal.standin.kinds import Properties, ServiceError
 from rehearsal.standin.plugin import StandIn
 from rehearsal.standin.server import Servicer
 from rehearsal.standin.wire import to_struct
-from tests.rehearsal.test_seeds import Seeded
+from tests.rehearsal.seeded import Seeded
 
 SEEN: Final = yaml.safe_load((Path(seeds.__file__).parents[1] / "observed" / "2026-11-30.yaml").read_text())
 TYPES: Final = {
@@ -31,14 +30,6 @@ NOT_REPRODUCED: Final = {
         "gitComments"
     },  # its value was as stated; what made the plugin name it is unknown
 }
-
-
-@pytest.fixture
-def seeded(tmp_path: Path) -> Iterator[Seeded]:
-    seeded = Seeded(tmp_path / "account.db")
-    yield seeded
-    for account in seeded.accounts.values():
-        account.close()
 
 
 class Aborting:
