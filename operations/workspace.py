@@ -26,6 +26,7 @@ from plan.settings import PROJECT
 
 TO_DECRYPT: Final = "set PULUMI_CONFIG_PASSPHRASE_FILE, or log in to the key service of the stack file"
 _DRAFT: Final = ".Pulumi."  # then the process id of whoever writes it
+_SHOWN: Final[dict[tuple[Path, bytes, frozenset[tuple[str, str]]], dict[str, Any]]] = {}
 
 
 class OperationError(Exception):
@@ -58,7 +59,7 @@ class Workspace:
 
     def load(self) -> Loaded:
         """The stack's settings, secrets decrypted, as the program itself would parse them."""
-        shown = json.loads(self.pulumi("config", "--stack", self.stack, "--show-secrets", "--json"))
+        shown = self._shown()
         prefix = f"{PROJECT}:"
         entries = {k.removeprefix(prefix): v for k, v in shown.items() if k.startswith(prefix)}
         return parse(
@@ -67,6 +68,17 @@ class Workspace:
             {key for key, entry in entries.items() if entry.get("secret")},
             read_siblings(self.folder, self.stack),
         )
+
+    def _shown(self) -> dict[str, Any]:
+        """What the engine shows of the stack file, asked once a text: the key of a passphrase alone takes it
+        a fifth of a second."""
+        text = self.stack_file.read_bytes() if self.stack_file.exists() else b""
+        asked = (self.stack_file, text, frozenset(self.env.items()))
+        if asked not in _SHOWN:
+            _SHOWN[asked] = json.loads(
+                self.pulumi("config", "--stack", self.stack, "--show-secrets", "--json")
+            )
+        return _SHOWN[asked]
 
     def stated(self) -> dict[str, Any]:
         """The plain keys of the stack file, defaults included; needs neither engine nor passphrase."""
