@@ -49,7 +49,7 @@ def read(name: str, text: str) -> Text:
         before = bare
         if bare != (bare := bare.strip()):
             found["spaces around it"] = None
-        if bare != (bare := re.sub(rf"^(?:export\s+)?{re.escape(name)}\s*[=:]", "", bare)):
+        if name in bare and bare != (bare := re.sub(rf"^(?:export\s+)?{re.escape(name)}\s*[=:]", "", bare)):
             found["its own name before it"] = None
         if quoted := _QUOTED.fullmatch(bare):
             found["quotes around it"] = None

@@ -25,11 +25,6 @@ RUNS: Final = 7
 GROWTH_RUNS: Final = 4
 OWN_RUNS: Final = 5
 
-# What the program imports beside the SDKs, in the words of its `__main__.py`.
-_ROOMS: Final = (
-    "plan.preflight, plan.uptime, components.web_app, components.deployment_gate, components.swarm"
-)
-
 out = Console(width=100, highlight=False)
 
 
