@@ -32,6 +32,7 @@ def port(target: int, published: int) -> docker.ServiceEndpointSpecPortArgsDict:
 
 
 def labels(of: dict[str, str]) -> list[docker.ServiceLabelArgsDict]:
+    """Labels as the plugin takes them."""
     return [{"label": key, "value": value} for key, value in sorted(of.items())]
 
 

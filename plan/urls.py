@@ -4,10 +4,12 @@ from plan.settings import Settings
 
 
 def supabase_url(settings: Settings) -> str:
+    """Supabase's API of the stack's project."""
     return f"https://{settings.supabase_ref}.supabase.co"
 
 
 def app_url(settings: Settings) -> str:
+    """Where people reach the web app."""
     return f"https://{settings.web_domain}"
 
 

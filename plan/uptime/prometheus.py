@@ -36,6 +36,7 @@ def probes(settings: Settings) -> dict[str, str]:
 
 
 def prometheus_yml(settings: Settings) -> dict[str, Any]:
+    """The configuration of the monitor's Prometheus: what it scrapes and probes, and whom it alerts."""
     prefix = monitor_prefix(settings)
     return {
         "global": {

@@ -68,6 +68,7 @@ class AgentPlan:
 
 
 def prometheus(settings: Settings, prefix: str) -> Service:
+    """Prometheus with its rules; its data outlives it."""
     key = settings.text("SUPABASE_METRICS_KEY")
     return Service(
         role="prometheus",
@@ -95,6 +96,7 @@ def prometheus(settings: Settings, prefix: str) -> Service:
 
 
 def alertmanager(settings: Settings, prefix: str) -> Service:
+    """Alertmanager; its silences outlive it."""
     # Discord's receiver reads its webhook from the configuration only, so all of it is a secret.
     text = _yaml(alertmanager_yml(settings))
     return Service(
@@ -118,6 +120,7 @@ def alertmanager(settings: Settings, prefix: str) -> Service:
 
 
 def blackbox(settings: Settings, prefix: str) -> Service:
+    """The exporter that probes."""
     path, text = "/etc/blackbox_exporter/blackbox.yml", _yaml(blackbox_yml(settings))
     secret = "VERCEL_PROTECTION_BYPASS" in settings.values
     authority, environment = _authority(settings, prefix)
@@ -137,6 +140,7 @@ def blackbox(settings: Settings, prefix: str) -> Service:
 
 
 def proxy(settings: Settings, prefix: str) -> Service:
+    """The proxy before both UIs; its certificates outlive it."""
     return Service(
         role="proxy",
         name=f"{prefix}-proxy",
@@ -157,6 +161,7 @@ def proxy(settings: Settings, prefix: str) -> Service:
 
 
 def agent(settings: Settings) -> AgentPlan:
+    """The agent beside the socket servers, which writes what it scrapes to the monitor."""
     prefix = f"paintshare-{settings.stack}-agent"
     authority, environment = _authority(settings, prefix)
     return AgentPlan(

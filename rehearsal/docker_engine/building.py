@@ -111,6 +111,7 @@ def build(
 
 
 def name_of(name: str, digest: str) -> str:
+    """Name and tag of what was built from content with this digest."""
     return f"paintshare/{name}:{digest[:12]}"
 
 
@@ -133,6 +134,7 @@ def _keep(client: docker.DockerClient, built: str, file: Path) -> None:
 
 
 def digest_of(files: Files, arguments: Mapping[str, str]) -> str:
+    """A hash of everything that goes into an image: paths, modes, contents and arguments."""
     total = hashlib.sha256(json.dumps(sorted(arguments.items())).encode())
     for path, content in sorted(files.items()):
         total.update(f"\0{path}\0".encode())

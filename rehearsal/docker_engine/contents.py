@@ -147,6 +147,7 @@ def linked(program: Path, path: str) -> dict[str, "Path | bytes | None"]:
 def output(
     command: list[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> str:
+    """What a command prints. Raises DockerUnavailableError with its last words."""
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=cwd, env=dict(env or os.environ)
     )

@@ -33,6 +33,7 @@ def programs(progress: Progress) -> dict[str, str]:
 
 
 def settings_file(folder: Path) -> Path:
+    """dockerd's settings, by the folder or its short name."""
     return folder / "daemon.json"
 
 
@@ -82,6 +83,7 @@ def _containerd_settings(engine: Engine) -> str:
 
 
 def start(engine: Engine, environment: Mapping[str, str]) -> None:
+    """Start containerd and dockerd, and return once both answer. Raises DockerUnavailableError."""
     containerd, dockerd = engine.short / "containerd.toml", settings_file(engine.short)
     containerd.write_text(_containerd_settings(engine))
     dockerd.write_text(json.dumps(_settings(engine), indent=2) + "\n")

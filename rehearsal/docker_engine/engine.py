@@ -99,4 +99,5 @@ class Engine:
 
 
 def node_state(client: docker.DockerClient) -> str:
+    """What the engine is to its swarm: inactive, pending, active or error."""
     return str(client.info()["Swarm"]["LocalNodeState"])

@@ -45,10 +45,12 @@ def links_to_engines(engine: Engine) -> list[str]:
 
 
 def inhabitants(engine: Engine) -> list[int]:
+    """Processes in the engine's network namespace."""
     return [int(pid) for pid in output("ip", "netns", "pids", engine.namespace.name).stdout.split()]
 
 
 def ip(arguments: str) -> None:
+    """Run ip(8) with these arguments."""
     run("ip", *arguments.split())
 
 
@@ -60,4 +62,5 @@ def run(*command: str | Path) -> None:
 
 
 def output(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """A command's end and what it said."""
     return subprocess.run(command, check=False, capture_output=True, text=True, env=packages.environment())

@@ -59,6 +59,7 @@ def n_1_is_kept(stage: Stage) -> Iterator[Fact]:
 
 
 def bad_socket_is_noted(stage: Stage) -> Iterator[Fact]:
+    """The stack file says which release was taken back."""
     taken = stage.config(STAGING)["rolledBack"]
     yield Fact("what was taken back", taken, {"socket": stage.bad}, f"{stage.bad[:7]} is taken back")
 
@@ -72,12 +73,14 @@ def nothing_was_built(stage: Stage) -> Iterator[Fact]:
 
 
 def switched(stage: Stage) -> Iterator[Fact]:
+    """The kill switch was turned without a deployment, and its record says so."""
     before, told = stage.kept["production's builds"], "off and on, without a deployment"
     yield Fact("deployments", stage.builds(target=PRODUCTION), before, told)
     yield from recorded(stage, PRODUCTION, "Switch battle on", "Switch battle off")
 
 
 def nothing_drifts(stage: Stage) -> Iterator[Fact]:
+    """What was edited by hand is as before, and `drift` has found all of it."""
     yield Fact("what was edited by hand", declared(stage), stage.kept["before"])
     count = len(stage.kept["drift"])
     yield Fact("changes found", count, len(BY_HAND), f"{count} changes by hand found and taken back")

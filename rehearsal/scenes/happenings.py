@@ -51,11 +51,13 @@ def commit_adoption(stage: Stage) -> None:
 
 
 def note_production(stage: Stage) -> None:
+    """What production serves before a promotion."""
     served = stage.served(PRODUCTION)
     stage.kept["served before"], stage.kept["build before"] = served["sha"], served["id"]
 
 
 def note_builds(stage: Stage) -> None:
+    """Production's builds before the kill switch is turned."""
     stage.kept["production's builds"] = stage.builds(target=PRODUCTION)
 
 

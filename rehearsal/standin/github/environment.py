@@ -144,6 +144,7 @@ class RepositoryEnvironment(Kind):
 
 
 def delete_below(account: Account, kind: str, repository: str, environment: str) -> None:
+    """Delete what belongs to an environment."""
     for id, _ in account.find(kind, repository=repository, environment=environment):
         account.delete(kind, id)
 

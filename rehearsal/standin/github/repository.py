@@ -10,10 +10,12 @@ from rehearsal.standin.rest import Answer, Query, Route, lacking
 
 
 def user_json(id: str, user: Document) -> Document:
+    """A user as the REST API words one."""
     return {"id": int(id), "login": user["login"], "type": "User", "site_admin": False}
 
 
 def team_json(id: str, team: Document) -> Document:
+    """A team as the REST API words one."""
     slug = team.get("slug", team["name"])
     return {"id": int(id), "name": team["name"], "slug": slug, "privacy": "closed"}
 
@@ -26,6 +28,7 @@ def _get_user(account: Account, _: Query, __: Any, login: str) -> Answer:
 
 
 def github_team(account: Account, _: Query, __: Any, owner: str, slug: str) -> Answer:
+    """A team by its slug; 404 in an organization that owns no repository here."""
     owners = {repository.get("owner") for _, repository in account.find("repository")}
     for id, team in account.find("team"):
         if owner in owners and team.get("slug", team["name"]) == slug:

@@ -31,6 +31,7 @@ class Page:
 
 
 def missing() -> ServiceError:
+    """What GitHub answers to a path that leads nowhere."""
     return ServiceError(404, "not_found", "Not Found")
 
 
@@ -43,6 +44,7 @@ def time_of(document: Document, name: str) -> str:
 
 
 def repository_at(account: Account, owner: str, name: str) -> Document:
+    """The repository of a path, whose owner is written in any case; else 404."""
     found = account.get("repository", name)
     if found is None or found.get("owner", owner).casefold() != owner.casefold():
         raise missing()
@@ -50,5 +52,6 @@ def repository_at(account: Account, owner: str, name: str) -> Document:
 
 
 def wrapped(name: str, items: list[Document], query: Query) -> Answer:
+    """A page of a list that comes with its total."""
     total = len(items)
     return 200, Page(items, query, lambda page: {"total_count": total, name: page})

@@ -24,22 +24,27 @@ def configure(config: Properties) -> list[Failure]:
 
 
 def not_found(what: str) -> ServiceError:
+    """404: there is none."""
     return ServiceError(404, "Not Found", what)
 
 
 def invalid(reason: str) -> ServiceError:
+    """422: the request is understood, and refused."""
     return ServiceError(422, "Validation Failed", reason)
 
 
 def new_number() -> int:
+    """A number as GitHub gives them to what is made."""
     return 10_000_000 + secrets.randbelow(90_000_000)
 
 
 def time_now() -> str:
+    """Now, as the provider prints times."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")
 
 
 def stated(properties: Properties) -> Properties:
+    """Without null ones: to the plugin they are absent."""
     return {name: value for name, value in properties.items() if value is not None}
 
 
@@ -52,10 +57,12 @@ def parts_of(id: str, count: int) -> list[str]:
 
 
 def id_of(*parts: str) -> str:
+    """An import id of its parts; see `parts_of`."""
     return ":".join(part.replace(":", "??") for part in parts)
 
 
 def one_of(inputs: Properties, name: str, allowed: Iterable[str], path: str = "") -> list[Failure]:
+    """A check: the value is one of these, where it is stated and known."""
     allowed, value = tuple(allowed), inputs.get(name)
     if value is None or value is UNKNOWN or value in allowed:
         return []
@@ -63,6 +70,7 @@ def one_of(inputs: Properties, name: str, allowed: Iterable[str], path: str = ""
 
 
 def between(inputs: Properties, name: str, low: int, high: int, path: str = "") -> list[Failure]:
+    """A check: the number is in this range, where it is stated and known."""
     value = inputs.get(name)
     if value is None or value is UNKNOWN or low <= value <= high:
         return []
@@ -70,6 +78,7 @@ def between(inputs: Properties, name: str, low: int, high: int, path: str = "") 
 
 
 def repository_of(account: Account, name: str) -> Document:
+    """The repository by name, of this process's owner; else 404."""
     found = account.get("repository", name)
     if found is None or found.get("owner", _session.get("owner")) != _session.get("owner"):
         raise not_found(f"repository {name}")
@@ -77,6 +86,7 @@ def repository_of(account: Account, name: str) -> Document:
 
 
 def repository_id(account: Account, name: str) -> int:
+    """Its number."""
     return int(repository_of(account, name).get("id", zlib.crc32(name.encode())))
 
 
@@ -97,6 +107,7 @@ def may_read(repository: Document, kind: str, id: int) -> bool:
 
 
 def find_environment(account: Account, repository: str, name: str) -> tuple[str, Document] | None:
+    """Id and document of an environment, by its name in any case; None where there is none."""
     if not pays(repository_of(account, repository)):
         return None
     for id, document in account.find("environment", repository=repository):
@@ -106,6 +117,7 @@ def find_environment(account: Account, repository: str, name: str) -> tuple[str,
 
 
 def environment_of(account: Account, repository: str, name: str) -> tuple[str, Document]:
+    """The same, else 404."""
     found = find_environment(account, repository, name)
     if found is None:
         raise not_found(f"environment {name} of {repository}")

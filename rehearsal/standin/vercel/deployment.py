@@ -193,6 +193,7 @@ def _get_deployments(account: Account, query: Query, _: Any) -> Answer:
 
 
 def asked_deployment(account: Account, query: Query, id: str) -> Document:
+    """The deployment of a request's path, else 404."""
     found = account.get("deployment", id)
     if found is None or account.find("project", teamId=asked_team(account, query)) == []:
         raise ServiceError(404, "not_found", f"The deployment {id} could not be found")

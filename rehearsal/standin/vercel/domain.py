@@ -134,6 +134,7 @@ def _get_domains(account: Account, query: Query, _: Any, name: str) -> Answer:
 
 
 def domain_json(domain: str, document: Document) -> Document:
+    """A domain as the REST API words one."""
     optional = ("gitBranch", "customEnvironmentId", "redirect", "redirectStatusCode")
     return {
         "name": domain,

@@ -67,6 +67,7 @@ def find_project(account: Account, id_or_name: str, team: str | None) -> tuple[s
 
 
 def project_of(account: Account, inputs: Properties) -> tuple[str, Document]:
+    """The project that inputs name, else 404."""
     return find_project(account, inputs["projectId"], team_of(account, inputs))
 
 
@@ -92,6 +93,7 @@ def parts_of(id: str, least: int) -> list[str]:
 
 
 def one_of(inputs: Properties, name: str, allowed: Iterable[Any]) -> list[Failure]:
+    """A check: the value is one of these, where it is stated and known."""
     value = inputs.get(name)
     choices = list(allowed)
     if value is None or value is UNKNOWN or value in choices:
@@ -100,6 +102,7 @@ def one_of(inputs: Properties, name: str, allowed: Iterable[Any]) -> list[Failur
 
 
 def matches(inputs: Properties, name: str, pattern: str, rule: str) -> list[Failure]:
+    """A check: the text fits the pattern, where it is known."""
     value = inputs.get(name)
     if value is UNKNOWN or (isinstance(value, str) and re.fullmatch(pattern, value)):
         return []
