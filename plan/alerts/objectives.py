@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from plan.alerts.rule import P1, P2, Rule, Severity
-from plan.alerts.series import BAD_MINUTE, BY_TASKS, BY_WEB
+from plan.alerts.series import BAD_MINUTE, BY_TASKS, BY_WEB, UNHEARD, UNHEARD_JOB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +124,20 @@ def bad_minute(probe_interval: int) -> dict[str, Any]:
 
     Its value is the share of the minute, in steps of a probe, at which the last FAILED_PROBES had failed: an
     outage counts the same whatever the second of its beginning. The ranges are a millisecond short, so that
-    neither one probe more nor the end of the minute before falls into them.
+    neither one probe more nor the end of the minute before falls into them. What nobody can judge is not
+    bad: a step with a probe that Vercel answered in the app's place counts as none.
     """
     last = f'probe_success{{job="probe"}}[{FAILED_PROBES * probe_interval - 1}s999ms]'
     failed = f"(max_over_time({last}) == bool 0) * (count_over_time({last}) >= bool {FAILED_PROBES})"
-    return {"record": BAD_MINUTE, "expr": f"avg_over_time(({failed})[59s999ms:{probe_interval}s])"}
+    unheard = f"max_over_time({UNHEARD}[{FAILED_PROBES * probe_interval - 1}s999ms]) == 1"
+    judged = f"({failed}) unless on (check) ({unheard}) or 0 * ({failed})"
+    return {"record": BAD_MINUTE, "expr": f"avg_over_time(({judged})[59s999ms:{probe_interval}s])"}
+
+
+def unheard() -> dict[str, Any]:
+    """The recording rule of checks that nobody can judge. It has a value while the second look reports."""
+    refused = f'probe_http_status_code{{job="{UNHEARD_JOB}"}} == bool 401'
+    return {
+        "record": UNHEARD,
+        "expr": f'clamp_max(probe_failed_due_to_regex{{job="{UNHEARD_JOB}"}} + ({refused}), 1)',
+    }

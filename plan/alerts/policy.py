@@ -10,6 +10,7 @@ from plan.alerts.series import (
     BY_TASKS,
     BY_WEB,
     CHAIN_EXPIRY,
+    UNHEARD,
     Exporter,
 )
 
@@ -19,18 +20,22 @@ TASKS_DOWN: Final = "SocketTasksDown"
 _ANSWERING: Final = '(count(up{job="socket"} == 1) or vector(0))'  # tasks that answer their scrape
 _SCRAPED: Final = 'count(up{job="agent"} == 1) > 0'  # whether anybody scrapes them
 
+_JUDGED: Final = f" unless on (check) {UNHEARD} == 1"  # SiteUnheard says it
+
 # Downtime and probes (plan §4.1, §4.2).
 PROBES: Final = (
     Rule(
         name="SiteDown", severity=P1, service=None, needs=BY_WEB, outage=True, runbook="the-site-is-down",
         summary="{{ $labels.instance }} has not answered for $for_",
-        expr='probe_success{job="probe",check="web"} == $threshold', threshold=0, unit="probe fails",
+        expr=f'probe_success{{job="probe",check="web"}} == $threshold{_JUDGED}', threshold=0,
+        unit="probe fails",
         for_="2m", keep="1m",
     ),
     Rule(
         name="ApiDown", severity=P1, service=None, needs=BY_WEB, outage=True, runbook="the-site-is-down",
         summary="{{ $labels.instance }} has not answered for $for_",
-        expr='probe_success{job="probe",check="api"} == $threshold', threshold=0, unit="probe fails",
+        expr=f'probe_success{{job="probe",check="api"}} == $threshold{_JUDGED}', threshold=0,
+        unit="probe fails",
         for_="2m", keep="1m",
     ),
     Rule(
@@ -48,6 +53,13 @@ PROBES: Final = (
         expr=f'{_ANSWERING} == $threshold and on () {_SCRAPED}'
         ' unless on () (max(probe_success{job="probe",check="socket"}) == 1)',
         threshold=0, unit="tasks", for_="1m", keep="2m",
+    ),
+    Rule(
+        # A challenge or a login is no outage, and none would be seen behind it.
+        name="SiteUnheard", severity=P2, service=None, needs=BY_WEB, runbook="the-site-cannot-be-judged",
+        summary="Vercel's firewall or deployment protection answers the probe of {{ $labels.instance }}: "
+        "whether the app is well cannot be judged",
+        expr=f"{UNHEARD} == $threshold", threshold=1, unit="answered in the app's place", for_="5m",
     ),
     Rule(
         name="ProbesSlow", severity=P2, service=None, needs=BY_WEB, runbook="answers-are-slow",

@@ -40,6 +40,11 @@ def _series(exporter: Exporter, *names: str, proof: Proof = Proof.SEEN, note: st
 
 BAD_MINUTE: Final = "paintshare:bad_minute"
 
+# Vercel answered in the app's place, so that nobody can judge it: 1, else 0. Of the second look at each check
+# (`plan.uptime.blackbox`): by a header of its firewall or the way to its login, or with 401.
+UNHEARD: Final = "paintshare:unheard"
+UNHEARD_JOB: Final = "unheard"
+
 # Of the chain that verifies: a server may send certificates besides that nobody uses or renews.
 CHAIN_EXPIRY: Final = "probe_ssl_last_chain_expiry_timestamp_seconds"
 _SUPABASE_DOC: Final = "supabase/supabase-grafana, metrics.md (2025-06)"
@@ -49,6 +54,8 @@ SERIES: Final[tuple[Series, ...]] = (
         Exporter.BLACKBOX,
         "probe_success",
         "probe_duration_seconds",
+        "probe_http_status_code",
+        "probe_failed_due_to_regex",
         CHAIN_EXPIRY,
     ),
     *_series(
@@ -85,7 +92,7 @@ SERIES: Final[tuple[Series, ...]] = (
         "alertmanager_notifications_failed_total",
         "prometheus_rule_evaluation_failures_total",
     ),
-    *_series(Exporter.MONITOR, BAD_MINUTE, note="recorded by a rule of docs/alerts.md"),
+    *_series(Exporter.MONITOR, BAD_MINUTE, UNHEARD, note="recorded by a rule of docs/alerts.md"),
     *_series(
         Exporter.BACKUP,
         "paintshare_backup_last_success_timestamp_seconds",

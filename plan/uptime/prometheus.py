@@ -3,10 +3,10 @@
 from typing import Any, Final
 
 from plan.alerts import rules_of
-from plan.alerts.objectives import BURNS, bad_minute
+from plan.alerts.objectives import BURNS, bad_minute, unheard
 from plan.alerts.rendering import facts, rendered
 from plan.alerts.rule import Rule
-from plan.alerts.series import Exporter
+from plan.alerts.series import UNHEARD_JOB, Exporter
 from plan.protection import RECORD_BRANCH
 from plan.settings import Settings
 from plan.socket import PORT as SOCKET_PORT
@@ -52,27 +52,8 @@ def prometheus_yml(settings: Settings) -> dict[str, Any]:
             ]
         },
         "scrape_configs": [
-            {
-                "job_name": "probe",
-                "metrics_path": "/probe",
-                "static_configs": [
-                    {
-                        "targets": [url],
-                        "labels": {
-                            "check": check,
-                            "service": "socket" if check == "socket" else "web",
-                            "authority": _authority_of(settings, check),
-                            "__param_module": "socket" if check == "socket" else "web",
-                        },
-                    }
-                    for check, url in probes(settings).items()
-                ],
-                "relabel_configs": [
-                    {"source_labels": ["__address__"], "target_label": "__param_target"},
-                    {"source_labels": ["__param_target"], "target_label": "instance"},
-                    {"target_label": "__address__", "replacement": f"tasks.{prefix}-blackbox:9115"},
-                ],
-            },
+            _probing(settings, "probe", {c: "socket" if c == "socket" else "web" for c in probes(settings)}),
+            _probing(settings, UNHEARD_JOB, {c: UNHEARD_JOB for c in probes(settings) if c != "socket"}),
             _own("prometheus", "/prometheus/metrics", {"static_configs": [{"targets": ["localhost:9090"]}]}),
             _own(
                 "alertmanager",
@@ -80,6 +61,35 @@ def prometheus_yml(settings: Settings) -> dict[str, Any]:
                 {"dns_sd_configs": [_tasks(f"{prefix}-alertmanager", 9093)]},
             ),
             *([_supabase(settings)] if "SUPABASE_METRICS_KEY" in settings.values else []),
+        ],
+    }
+
+
+def _probing(settings: Settings, job: str, modules: dict[str, str]) -> dict[str, Any]:
+    """A job that asks through the exporter; `modules`: the way in which each check is asked."""
+    return {
+        "job_name": job,
+        "metrics_path": "/probe",
+        "static_configs": [
+            {
+                "targets": [url],
+                "labels": {
+                    "check": check,
+                    "service": "socket" if check == "socket" else "web",
+                    "authority": _authority_of(settings, check),
+                    "__param_module": modules[check],
+                },
+            }
+            for check, url in probes(settings).items()
+            if check in modules
+        ],
+        "relabel_configs": [
+            {"source_labels": ["__address__"], "target_label": "__param_target"},
+            {"source_labels": ["__param_target"], "target_label": "instance"},
+            {
+                "target_label": "__address__",
+                "replacement": f"tasks.{monitor_prefix(settings)}-blackbox:9115",
+            },
         ],
     }
 
@@ -123,7 +133,7 @@ def rules_yml(settings: Settings) -> dict[str, Any]:
     burns = [rule for rule in rules_of(settings) if rule.name in burning]
     return {
         "groups": [
-            {"name": "policy", "rules": rendered(policy, known, runbook)},
+            {"name": "policy", "rules": [unheard(), *rendered(policy, known, runbook)]},
             {
                 "name": "objectives",
                 "interval": f"{MINUTE}s",

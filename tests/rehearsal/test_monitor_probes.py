@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from plan.alerts import RULES
-from plan.alerts.series import SERIES, Exporter
+from plan.alerts.series import SERIES, UNHEARD_JOB, Exporter
 from plan.uptime.blackbox import blackbox_yml
 from rehearsal.docker_engine import packages, processes
 from tests.builders import monitored, staging
@@ -25,7 +25,18 @@ from tests.builders import monitored, staging
 pytestmark = pytest.mark.real
 
 BYPASS = "bypass-of-the-protection"
-ANSWERS = {"/up": 200, "/down": 500, "/login": 302}
+LOGIN = {"Location": "https://vercel.com/sso-api?url=https%3A%2F%2Fshare-paint.app%2F"}
+CHALLENGE, DENY = ({"X-Vercel-Mitigated": what} for what in ("challenge", "deny"))
+ANSWERS: dict[str, tuple[int, dict[str, str]]] = {
+    "/up": (200, {}), "/down": (500, {}), "/login": (302, {"Location": "/up"}),
+    "/elsewhere": (307, {"Location": "https://vercel.com.example/login"}),
+    "/named": (307, {"Location": "https://sso.example/?to=//vercel.com/"}),
+    "/refused": (403, {}), "/busy": (429, {}), "/denied": (403, DENY), "/denied-200": (200, DENY),
+    "/broken": (500, CHALLENGE), "/challenge": (403, CHALLENGE), "/challenge-429": (429, CHALLENGE),
+    "/challenge-200": (200, CHALLENGE), "/protected": (307, LOGIN), "/protected-302": (302, LOGIN),
+    "/protected-401": (401, {}),
+}  # fmt: skip
+UNHEARD = {path for path in ANSWERS if path.startswith(("/challenge", "/protected"))}
 
 
 class _Site(http.server.BaseHTTPRequestHandler):
@@ -34,9 +45,10 @@ class _Site(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         agent, bypass = self.headers["User-Agent"], self.headers.get("x-vercel-protection-bypass", "")
         self.seen.append((self.path, agent, bypass))
-        self.send_response(ANSWERS[self.path])
-        if self.path == "/login":
-            self.send_header("Location", "/up")
+        status, headers = ANSWERS[self.path]
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -131,10 +143,20 @@ def probe(exporter: str, target: str, module: str = "web") -> dict[str, float]:
 Site = tuple[str, list[tuple[str, str, str]]]
 
 
-@pytest.mark.parametrize(("path", "up"), [("/up", 1), ("/down", 0), ("/login", 0)])
-def test_only_an_answer_of_its_own_counts_as_up(trusting: str, site: Site, path: str, up: int) -> None:
+def test_only_an_answer_of_its_own_counts_as_up(trusting: str, site: Site) -> None:
     """A redirect does not: a protected deployment redirects to a login page, which answers 200."""
-    assert probe(trusting, site[0] + path)["probe_success"] == up
+    assert {path for path in ANSWERS if probe(trusting, site[0] + path)["probe_success"]} == {"/up"}
+
+
+def test_what_vercel_answers_in_the_apps_place_is_told_from_a_broken_page(trusting: str, site: Site) -> None:
+    def unheard(path: str) -> bool:
+        found = probe(trusting, site[0] + path, UNHEARD_JOB)
+        return found["probe_failed_due_to_regex"] == 1 or found["probe_http_status_code"] == 401
+
+    assert {path for path in ANSWERS if unheard(path)} == UNHEARD
+    gone = probe(trusting, "https://127.0.0.1:1/", UNHEARD_JOB)
+    assert gone["probe_failed_due_to_regex"] == 0
+    assert gone["probe_http_status_code"] == 0
 
 
 def test_the_exporter_emits_the_series_of_its_rules(trusting: str, site: Site) -> None:
@@ -163,7 +185,7 @@ def test_plain_http_counts_as_down(trusting: str) -> None:
 def test_a_probe_names_itself_and_tells_the_bypass_to_one_host_only(trusting: str, site: Site) -> None:
     url, seen = site
     seen.clear()
-    for module in ("web", "socket"):
+    for module in ("web", UNHEARD_JOB, "socket"):
         probe(trusting, f"{url}/up", module)
     agent = "paintshare-uptime-check/1 (stack staging)"
-    assert seen == [("/up", agent, BYPASS), ("/up", agent, "")]
+    assert seen == [*[("/up", agent, BYPASS)] * 2, ("/up", agent, "")]

@@ -52,6 +52,7 @@ def promtool(program: Path, watched: Settings, tmp_path: Path) -> Promtool:
 WEB = 'probe_success{job="probe",check="web",service="web",instance="https://share-paint.app/"}'
 API = 'probe_success{job="probe",check="api",service="web",instance="https://share-paint.app/api/health"}'
 SOCKET = 'probe_success{job="probe",check="socket",service="socket",instance="https://s.app/healthz"}'
+AT_API = 'job="unheard",check="api",service="web",instance="https://share-paint.app/api/health"'
 TASKS = ('job="socket",instance="10.0.1.5:3001"', 'job="socket",instance="10.0.1.6:3001"')
 AUTH = 'http_status_codes_total{job="supabase",service_type="gotrue",http_route="/token",code="%s"}'
 START = 'process_start_time_seconds{job="socket",instance="10.0.1.%d:3001"}'
@@ -105,6 +106,11 @@ CASES: dict[str, Case] = {
         series={f"up{{{TASKS[0]}}}": UP, f"up{{{TASKS[1]}}}": Gauge(good=1, bad=0, limit=0),
                 'up{job="agent"}': always(1)},
         silent=0.75, fires=1.25, over=2.5,
+    ),
+    "SiteUnheard": Case(
+        series={f'probe_failed_due_to_regex{{{AT_API}}}': Gauge(good=0, bad=1, limit=0),
+                f'probe_http_status_code{{{AT_API}}}': Gauge(good=200, bad=403, limit=403)},
+        silent=4.75, fires=5.25, over=0.5,
     ),
     "ProbesSlow": Case(
         series={'probe_duration_seconds{job="probe",check="api"}': Gauge(good=0.2, bad=3.1, limit=3),
@@ -334,6 +340,34 @@ def test_metrics_that_cannot_be_read_are_no_outage_while_the_server_answers(prom
     down: Series = {**unread, SOCKET: [1.0] * 40 + [0.0] * 80}
     checks = [Check(11.5, {"SocketTasksDown": 1}), Check(13, {"SocketTasksDown": 1, "SocketDown": 1})]
     assert promtool.judge(down, checks, only=rules) == ""
+
+
+@pytest.mark.parametrize(("status", "matched"), [(403, 1), (429, 1), (307, 1), (401, 0)])
+def test_what_vercel_answers_in_the_apps_place_is_no_outage_and_a_broken_page_is(
+    promtool: Promtool, status: int, matched: int
+) -> None:
+    """Minute 10 to 60: Vercel's answer. Then the page itself is broken."""
+    at_web = AT_API.replace('"api"', '"web"').replace("api/health", "")
+
+    def at(before: float, unheard: float, broken: float) -> Values:
+        return [before] * 40 + [unheard] * 200 + [broken] * 120
+
+    failing = at(1, 0, 0)
+    series: Series = {
+        WEB: failing, API: failing, SOCKET: [1] * 360,
+        **{f"probe_failed_due_to_regex{{{labels}}}": at(0, matched, 0) for labels in (at_web, AT_API)},
+        **{f"probe_http_status_code{{{labels}}}": at(200, status, 500) for labels in (at_web, AT_API)},
+    }  # fmt: skip
+    rules = ["SiteDown", "ApiDown", "SiteUnheard", *BURNING]
+    checks = [
+        Check(12.5, {}), *(Check(minute, {"SiteUnheard": 2}) for minute in (16, 30, 59)),
+        Check(61.5, {}), Check(62.5, {"SiteDown": 1, "ApiDown": 1}),
+    ]  # fmt: skip
+    assert promtool.judge(series, checks, only=rules) == ""
+
+
+def test_without_its_second_look_a_failed_probe_is_an_outage(promtool: Promtool) -> None:
+    assert promtool.judge({WEB: [0] * 80}, [Check(5, {"SiteDown": 1})], only=["SiteDown"]) == ""
 
 
 # --- noise, and the error budget ---------------------------------------------------------------------------

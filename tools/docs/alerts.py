@@ -4,7 +4,14 @@ import re
 from typing import Final
 
 from plan.alerts import RULES
-from plan.alerts.objectives import FAILED_PROBES, LEAST_BAD_MINUTES, LEAST_CONNECTS, OBJECTIVES, bad_minute
+from plan.alerts.objectives import (
+    FAILED_PROBES,
+    LEAST_BAD_MINUTES,
+    LEAST_CONNECTS,
+    OBJECTIVES,
+    bad_minute,
+    unheard,
+)
 from plan.alerts.policy import WATCHDOG
 from plan.alerts.rendering import expression, facts
 from plan.alerts.rule import Rule
@@ -46,6 +53,10 @@ redirect followed. The *first message* of an outage comes at the latest so long 
 with its time-out (or, for what the agent reports, {agent} s to see that tasks are gone and to write it to
 the monitor), one evaluation ({evaluation} s), `for`, and the wait for more of the same service ({wait} s).
 Changes, and more alerts of a service that was already told of, follow every {again} s.
+
+Where Vercel's firewall (a challenge) or its deployment protection (a login) answers the probe, nobody can
+judge the app: no outage and no bad minute, but `SiteUnheard`. A denial, and every other answer, stays an
+outage; one that begins behind a challenge is told `for` after it could be judged again.
 
 A restart of Prometheus begins a `for` of less than 10m anew, and so does one of the exporter that probes;
 each change of rules, checks or images is one. An outage that falls into it is told later by up to its
@@ -142,6 +153,9 @@ def text(settings: Settings) -> str:
         "```promql",
         f"# {bad_minute(PROBE_INTERVAL)['record']}, recorded once a minute",
         bad_minute(PROBE_INTERVAL)["expr"],
+        "",
+        f"# {unheard()['record']}, recorded at each evaluation",
+        unheard()["expr"],
         *(line for rule in RULES for line in ("", f"# {rule.name}", expression(rule, known))),
         "```",
         "",
