@@ -73,7 +73,7 @@ class Rollout:
 
     def refuse_taken_back(self, touched: Collection[str]) -> str:
         """Raise where Swarm has taken something back, which the state may not know: the release, or what the
-        proxy or a service of the monitor was to read; and where a server that was made, and never updated,
+        proxy or a service of the monitor was to read; and where a service that was made, and never updated,
         has no task that runs. `touched`: services that this run has changed itself.
 
         Returns what a person should know where only the last change of the release's settings was, or "".
@@ -93,18 +93,17 @@ class Rollout:
         try:
             with hosts.connected(self._access) as host:
                 running = host.service(wanted.service)
-                down = running is not None and not running.update and not running.serving
-                if running is None or not (down or running.update.startswith("rollback")):
+                if running is None or not _failed(running):
                     return ""
                 reasons = host.reasons(wanted.service, wanted.image)
         except OperationError:
             return ""  # nothing of it is to be changed, and `drift` says that its host does not answer
-        if running.image == wanted.image and not down:
+        if running.image == wanted.image and running.update:
             return f"Swarm took the last change of {wanted.called}'s settings back. {_AGAIN}"
         raise OperationError(failure(wanted, running, reasons, _AGAIN))
 
     def _kept(self, touched: Collection[str]) -> Iterator[str]:
-        """The sentence for each other service that still has its configuration of before."""
+        """The sentence for each other service that has its configuration of before, or no task at all."""
         on: dict[DockerHost, list[Wanted]] = {}
         for access, wanted in [(self._access, self._proxy), *self._monitor.values()]:
             if wanted.service not in touched:
@@ -113,7 +112,7 @@ class Rollout:
             with suppress(OperationError), hosts.connected(access) as host:  # as above
                 for wanted in services:
                     running = host.service(wanted.service)
-                    if running and running.update.startswith("rollback"):
+                    if running and _failed(running):
                         yield failure(wanted, running, host.reasons(wanted.service, wanted.image), _AGAIN)
 
     def pull_proxy(self) -> None:
@@ -162,6 +161,12 @@ class Rollout:
         """The same for the proxy."""
         self._watch(self._proxy)
 
+    def await_new_monitor(self, name: str) -> str:
+        """The same for a service of the monitor, by its logical name; returns that of its Swarm service."""
+        access, wanted = self._monitor[name]
+        self._watch(wanted, access)
+        return wanted.service
+
     def explain_server(self) -> str:
         """Which release failed, why, and which one serves."""
         return _explain(self._access, self._server)
@@ -174,12 +179,17 @@ class Rollout:
         """The same for a service of the monitor, by its logical name."""
         return _explain(*self._monitor[name])
 
-    def _watch(self, wanted: Wanted) -> Running:
-        with hosts.connected(self._access) as host:
+    def _watch(self, wanted: Wanted, access: DockerHost | None = None) -> Running:
+        with hosts.connected(access or self._access) as host:
             running = host.watch(wanted.service, self._window)
             if running is None or not running.settled:
                 raise OperationError(_failure(host, wanted, running))
             return running
+
+
+def _failed(running: Running) -> bool:
+    """Whether Swarm took its last change back, or it was made, never updated, and has no task that runs."""
+    return running.update.startswith("rollback") or not (running.update or running.serving)
 
 
 def _monitor(settings: Settings) -> dict[str, tuple[DockerHost, Wanted]]:

@@ -110,6 +110,9 @@ def of_monitor(settings: Settings) -> pulumi.ResourceHookBinding | None:
     async def watched(args: pulumi.ResourceHookArgs) -> None:
         _touched.add(await _ask(settings, lambda rollout: rollout.await_monitor(args.name)))
 
+    async def made(args: pulumi.ResourceHookArgs) -> None:
+        _touched.add(await _ask(settings, lambda rollout: rollout.await_new_monitor(args.name)))
+
     async def failed(args: pulumi.ErrorHookArgs) -> bool:
         pulumi.log.error(await _ask(settings, lambda rollout: rollout.explain_monitor(args.name)))
         return False
@@ -117,6 +120,7 @@ def of_monitor(settings: Settings) -> pulumi.ResourceHookBinding | None:
     if not settings.monitor_host:
         return None
     return pulumi.ResourceHookBinding(
+        after_create=[pulumi.ResourceHook("the monitor's new service stays up", made)],
         after_update=[pulumi.ResourceHook("the monitor's service takes its configuration", watched)],
         on_error=[pulumi.ErrorHook("which configuration the monitor has", failed)],
     )

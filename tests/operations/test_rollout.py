@@ -212,32 +212,50 @@ def test_a_rotation_does_not_call_a_service_renewed_that_went_back(monkeypatch: 
 def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Rollout]:
     """The rollout of release TWO on a host that says one after the other."""
 
-    def made(*said: Running) -> Rollout:
+    def made(*said: Running, monitor: bool = False) -> Rollout:
         monkeypatch.setattr(hosts, "_POLL", 0.001)
         monkeypatch.setattr(hosts, "connected", lambda _: nullcontext(Told(*said)))
-        named = {
+        named: dict[str, Any] = {
             "socketRelease": TWO.tag,
             "socketDigest": TWO.digest,
             "socketImage": "registry.example/socket",
         }
-        rollout = Rollout(staging(**named).settings())
+        file = staging(**named)
+        rollout = Rollout((monitored(file) if monitor else file).settings())
         rollout._window = 0.1
         return rollout
 
     return made
 
 
-@pytest.mark.parametrize("which", ["server", "proxy"])
+@pytest.mark.parametrize("which", ["server", "proxy", *(f"uptime-{role}" for role in MONITOR), "agent-agent"])
 def test_a_service_that_is_made_anew_is_watched_as_an_update_would_be(
     asked: Callable[..., Rollout], which: str
 ) -> None:
+    def awaited(*said: Running) -> str | None:
+        rollout = asked(*said, monitor=True)
+        if which in ("server", "proxy"):
+            return str(getattr(rollout, f"await_new_{which}")() or "")
+        return rollout.await_new_monitor(which)
+
     sound, dying = running(TWO, "", two=2), running(TWO, "", two=1)
-    awaited = f"await_new_{which}"
-    assert not getattr(asked(sound), awaited)()
+    monitor = which.rpartition("-")
+    service = f"paintshare-staging-{'monitor-' if monitor[0] == 'uptime' else ''}{monitor[2]}"
+    assert awaited(sound) == (service if monitor[0] else "")
     with pytest.raises(OperationError, match=r"failed; .* still serves \(1 of 2 tasks\)"):
-        getattr(
-            asked(sound, sound, dying), awaited
-        )()  # healthy, and then not: the plugin has returned by then
+        awaited(sound, sound, dying)  # healthy, and then not: the plugin has returned by then
+
+
+def test_a_service_of_the_monitor_that_was_made_and_runs_no_task_stays_red(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dead = running(TWO, "")
+    monkeypatch.setattr(hosts, "connected", lambda _: nullcontext(Told(dead)))
+    rollout = Rollout(monitored(production()).settings())
+    names = [f"paintshare-production-monitor-{role}" for role in MONITOR]
+    with pytest.raises(OperationError) as refused:
+        rollout.refuse_taken_back({"paintshare-production-socket"})
+    assert [name for name in names if name in str(refused.value)] == names
 
 
 def test_a_service_that_was_made_and_runs_no_task_stays_red_although_the_state_has_it(
@@ -250,14 +268,15 @@ def test_a_service_that_was_made_and_runs_no_task_stays_red_although_the_state_h
 
 
 def test_the_engine_calls_what_waits_for_a_service_whether_it_is_made_or_updated() -> None:
-    settings = staging(socketRelease=TWO.tag, socketDigest=TWO.digest).settings()
+    settings = monitored(staging(socketRelease=TWO.tag, socketDigest=TWO.digest)).settings()
     bound: list[pulumi.ResourceHookBinding | None] = []
 
     def program() -> None:
-        bound.extend((rollout_hooks.of_server(settings), rollout_hooks.of_proxy(settings)))
+        of = (rollout_hooks.of_server, rollout_hooks.of_proxy, rollout_hooks.of_monitor)
+        bound.extend(each(settings) for each in of)
 
     record(program, "staging")
-    assert len(bound) == 2
+    assert len(bound) == 3
     for hooks in bound:
         assert hooks is not None
         assert hooks.after_create
