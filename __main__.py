@@ -17,7 +17,7 @@ from components.socket_server import SocketServer, SocketServerArgs
 from components.traffic_alerts import TrafficAlerts, TrafficAlertsArgs
 from components.uptime_checks import UptimeChecks, UptimeChecksArgs
 from components.web_app import WebApp, WebAppArgs, exports
-from operations import protection_hooks, rollout_hooks
+from operations.hooks import protection, rollout
 from plan import config, preflight
 from plan.gate import GATE, gate_plan
 from plan.hosts import MONITOR_HOST, SOCKET_HOST, monitor_host, socket_host
@@ -30,7 +30,7 @@ stack = preflight.enforce(config.load(), date.today(), os.environ)
 
 # The plugin reads its token from the environment by itself. Seen by the SDK, it would be stored in the state
 # and every short-lived token would show as a change.
-kept = protection_hooks.of_environments(stack, os.environ.pop("GITHUB_TOKEN", None))
+kept = protection.of_environments(stack, os.environ.pop("GITHUB_TOKEN", None))
 on_vercel = vercel.Provider("vercel", team=stack.vercel_team)
 on_github = github.Provider("github", owner=stack.github_owner)
 on_socket_host = docker_providers(SOCKET_HOST, socket_host(stack))
@@ -45,15 +45,15 @@ socket = SocketServer(
     SocketServerArgs(
         plan=socket_plan(stack),
         edge_config=web.edge_config,
-        hooks=rollout_hooks.of_server(stack),
-        proxy_hooks=rollout_hooks.of_proxy(stack),
+        hooks=rollout.of_server(stack),
+        proxy_hooks=rollout.of_proxy(stack),
     ),
     pulumi.ResourceOptions(providers=on_socket_host),
 )
 traffic = TrafficAlerts(
     TRAFFIC, TrafficAlertsArgs(plan=traffic_plan(stack)), pulumi.ResourceOptions(providers=[on_vercel])
 )
-monitored, watched = uptime_plan(stack), rollout_hooks.of_monitor(stack)
+monitored, watched = uptime_plan(stack), rollout.of_monitor(stack)
 uptime = UptimeChecks(
     UPTIME, UptimeChecksArgs(plan=monitored, hooks=watched), pulumi.ResourceOptions(providers=on_monitor_host)
 )
@@ -62,7 +62,7 @@ agent = ScrapeAgent(
     ScrapeAgentArgs(plan=monitored, network_id=socket.network_id, hooks=watched),
     pulumi.ResourceOptions(providers=on_socket_host),
 )
-rollout_hooks.refuse_taken_back(stack, [*socket.services, *uptime.services, *agent.services])
+rollout.refuse_taken_back(stack, [*socket.services, *uptime.services, *agent.services])
 
 for name, value in exports(web).items():
     pulumi.export(name, value)

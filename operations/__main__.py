@@ -8,7 +8,6 @@ import sys
 import typer
 from rich.markup import escape
 
-from operations import interruption
 from operations.cli import (
     adopt,
     doctor,
@@ -25,7 +24,8 @@ from operations.cli import (
     upstream,
 )
 from operations.cli.console import err
-from operations.workspace import OperationError
+from operations.stack import interruption
+from operations.stack.workspace import OperationError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(doctor.doctor)

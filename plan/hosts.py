@@ -3,7 +3,7 @@
 Address, TLS material, credentials of the image registry.
 
 Pure: settings in, a `DockerHost` out. The Docker providers (`components.docker_host`) and what asks a host by
-itself (`operations.hosts`) read the same one.
+itself (`operations.services.hosts`) read the same one.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """Go or No-Go of a promotion (deployment plan §2.3): the lines of the list and what makes each of them.
 
-Pure: facts in, lines out. `operations.promote` gathers the facts and shows the list.
+Pure: facts in, lines out. `operations.verbs.promote` gathers the facts and shows the list.
 """
 
 import re

@@ -100,7 +100,7 @@ class Home:
             "PAINTSHARE_LANGUAGE_HOST": str(_LANGUAGE_HOST),
             **warm.variables(),
             "PAINTSHARE_ACCOUNT": str(self.account),
-            # No DNS server knows the demo's domains (operations.monitor).
+            # No DNS server knows the demo's domains (operations.services.monitor).
             "PAINTSHARE_MONITOR_ADDRESS": engines(self.folder)[1].address,
             "VERCEL_API_TOKEN": demo.VERCEL_TOKEN,
             "GITHUB_TOKEN": demo.GITHUB_TOKEN,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from operations import docker_client
-from operations.docker_client import Engine
-from operations.hosts import Image
+from operations.services import docker_client
+from operations.services.docker_client import Engine
+from operations.services.hosts import Image
 from plan.socket import service_name
 from rehearsal.home import engines
 

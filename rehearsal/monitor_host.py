@@ -7,8 +7,8 @@ the web app have their certificates.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from operations.monitor import Monitor
-from operations.workspace import OperationError
+from operations.services.monitor import Monitor
+from operations.stack.workspace import OperationError
 from rehearsal import authority, demo, docker_hosts
 from rehearsal.docker_engine.building import ImageRef
 from rehearsal.home import STACKS, Home, engines

@@ -1,4 +1,6 @@
-"""What the rehearsal is to the operations: it keeps `operations.practice.Practice`, found by its entry point.
+"""What the rehearsal is to the operations: it keeps `operations.services.practice.Practice`.
+
+Found by its entry point.
 
 Each method imports what it needs when it is called: a verb asks for one or two of them.
 """
@@ -7,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from operations.smoke import Network, Place
+from operations.services.network import Network, Place
 from plan.settings import Settings
 
 

@@ -24,8 +24,8 @@ from typing import Final
 
 from docker.errors import DockerException  # type: ignore[import-untyped]
 
-from operations.monitor import Monitor
-from operations.workspace import Workspace
+from operations.services.monitor import Monitor
+from operations.stack.workspace import Workspace
 from plan.uptime.names import USER
 from plan.uptime.prometheus import probes
 from rehearsal import docker_hosts, first, home, monitor_host, outside, warm

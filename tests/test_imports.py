@@ -47,4 +47,7 @@ def test_a_preview_loads_the_rooms_the_hooks_and_two_libraries(tmp_path: Path) -
     pydantic = {"pydantic", "pydantic_core", "annotated_types", "typing_inspection", "typing_extensions"}
     assert packages - pydantic == {"plan", "components", "operations", "ruamel"}
     verbs = {name for name in names if name.startswith("operations.")}
-    assert verbs == {f"operations.{name}" for name in ("hook_thread", "protection_hooks", "rollout_hooks")}
+    assert verbs == {
+        "operations.hooks",
+        *(f"operations.hooks.{n}" for n in ("protection", "rollout", "thread")),
+    }

@@ -22,12 +22,12 @@ from typing import Final
 import psutil
 import yaml
 
-from operations.cli.console import github_of
 from operations.cli.drift import DRIFTED
 from operations.cli.health import UNJUDGED
-from operations.comment import fenced
-from operations.issues import Issues
-from operations.workspace import OperationError
+from operations.services.issues import Issues
+from operations.services.practice import github_of
+from operations.stack.workspace import OperationError
+from operations.verbs.comment import fenced
 from plan.protection import RECORD_BRANCH
 from plan.settings import PROJECT
 from rehearsal import engine

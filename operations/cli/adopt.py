@@ -4,11 +4,11 @@ from datetime import date
 
 from rich.markup import escape
 
-from operations import adopt as adoption
-from operations import approval
 from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, github_account, out, vercel_account
 from operations.cli.course import confirm
-from operations.workspace import OperationError
+from operations.services import approval, existing
+from operations.stack.workspace import OperationError
+from operations.verbs import adopt as adoption
 from plan.preflight import blocking_for_adoption
 from plan.web import skipped_builds
 
@@ -27,7 +27,7 @@ def adopt(stack: Stack, rehearsal: Rehearsal = False, yes: Yes = False) -> None:
         )
         state = workspace.state()
         managed = {name: str(resource["type"]) for name, resource in state.items()}
-        found = adoption.inspect(settings, managed, vercel, github)
+        found = existing.inspect(settings, managed, vercel, github)
         refused = [each for each in approval.examine(github, settings, state) if each.fault]
         if refused:
             raise OperationError("\n".join(f"{v.what}: {v.fault}\n  -> {v.fix}" for v in refused))
@@ -37,7 +37,7 @@ def adopt(stack: Stack, rehearsal: Rehearsal = False, yes: Yes = False) -> None:
         out.print(f"Written: {workspace.stack_file.name}. Next: pulumi preview --stack {stack}")
 
 
-def _show(found: adoption.Adoption, stack: str, leaving: list[str]) -> None:
+def _show(found: existing.Adoption, stack: str, leaving: list[str]) -> None:
     for name, id in sorted(found.ids.items()):
         out.print(f"  adopt   {found.labels[name]}  [dim]{id}[/dim]")
     for key, value in sorted(found.project.items()):

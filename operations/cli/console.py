@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from operations.accounts import GITHUB_URL, VERCEL_URL, GitHubAccount, VercelAccount
-from operations.practice import ACCOUNT, practice
-from operations.workspace import OperationError, Workspace
+from operations.services.accounts import GITHUB_URL, VERCEL_URL, GitHubAccount, VercelAccount
+from operations.services.practice import ACCOUNT, practice
+from operations.stack.workspace import OperationError, Workspace
 from plan.settings import Settings
 
 out = Console(highlight=False, soft_wrap=True)
@@ -44,17 +44,6 @@ def workspace_of(stack: str, rehearsal: bool) -> Workspace:
         env = dict(practice().environment())
     folder = Path(env.get("PULUMI_OPTION_CWD") or Path.cwd())
     return Workspace(folder=folder.resolve(), stack=stack, env=env)
-
-
-@contextmanager
-def github_of() -> Iterator[str]:
-    """The address of GitHub's API alone: the stand-in's in the rehearsal, a job's own where it names one."""
-    account = os.environ.get(ACCOUNT)
-    if not account:
-        yield os.environ.get("GITHUB_API_URL") or GITHUB_URL
-        return
-    with practice().accounts(Path(account)) as (_, github_url):
-        yield github_url
 
 
 @contextmanager

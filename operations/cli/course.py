@@ -13,12 +13,13 @@ from typing import Any, Final
 import typer
 from rich.markup import escape
 
-from operations import promote, record
 from operations.cli import upstream
 from operations.cli.console import out
-from operations.engine import Change, Engine, LockedError, Plan
-from operations.serving import Finding
-from operations.workspace import OperationError, Workspace
+from operations.parts.serving import Finding
+from operations.stack import record
+from operations.stack.engine import Change, Engine, LockedError, Plan
+from operations.stack.workspace import OperationError, Workspace
+from operations.verbs import promote
 
 _COLORS: Final = {"create": "green", "update": "yellow", "replace": "magenta", "delete": "red"}
 _DONE: Final = {

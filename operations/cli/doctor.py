@@ -8,9 +8,9 @@ from pathlib import Path
 import typer
 from rich.markup import escape
 
-from operations import doctor as examination
 from operations.cli.console import Rehearsal, Stack, accounts_of, out
-from operations.practice import ACCOUNT, practice
+from operations.services.practice import ACCOUNT, practice
+from operations.verbs import doctor as examination
 
 
 def doctor(stack: Stack, rehearsal: Rehearsal = False) -> None:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from operations import drift as drifts
 from operations.cli.console import (
     Rehearsal,
     Stack,
@@ -18,8 +17,9 @@ from operations.cli.console import (
     vercel_account,
 )
 from operations.cli.course import Progress, confirm
-from operations.engine import Engine
-from operations.workspace import OperationError
+from operations.stack.engine import Engine
+from operations.stack.workspace import OperationError
+from operations.verbs import drift as drifts
 from plan.hosts import docker_hosts
 
 DRIFTED = 3  # exit code; 1 is an error or something not checked, 2 a wrong command line

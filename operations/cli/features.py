@@ -5,13 +5,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from operations import features as switches
-from operations import record
-from operations.accounts import VercelAccount
 from operations.cli import upstream
 from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, err, out
 from operations.cli.course import confirm
-from operations.workspace import OperationError, Workspace
+from operations.services.accounts import VercelAccount
+from operations.stack import record
+from operations.stack.workspace import OperationError, Workspace
+from operations.verbs import features as switches
 from plan.web import names
 
 
@@ -45,7 +45,7 @@ def features(
 
 def _align(workspace: Workspace, names_of: list[str]) -> None:
     """Read the items into the state, so that the next preview shows nothing; not while another run works."""
-    from operations.engine import Engine  # noqa: PLC0415  the switch itself needs no engine
+    from operations.stack.engine import Engine  # noqa: PLC0415  the switch itself needs no engine
 
     try:
         engine = Engine(workspace)

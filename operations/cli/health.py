@@ -8,15 +8,15 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from operations import watch as watching
 from operations.cli.console import Rehearsal, Stack, err, out, workspace_of
 from operations.cli.course import tell
-from operations.monitor import connected
-from operations.practice import ACCOUNT, practice
-from operations.serving import Finding
-from operations.smoke import Network
-from operations.smoke import smoke as ask
-from operations.workspace import OperationError, Workspace
+from operations.parts.serving import Finding
+from operations.services.monitor import connected
+from operations.services.network import Network
+from operations.services.practice import ACCOUNT, practice
+from operations.stack.workspace import OperationError, Workspace
+from operations.verbs import watch as watching
+from operations.verbs.smoke import smoke as ask
 from plan.settings import Settings
 
 UNJUDGED = 4  # exit code of a watch; 1 is an error or trouble, 2 a wrong command line

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from operations import hosts
-from operations import prune as pruning
 from operations.cli.console import Rehearsal, Stack, Yes, out, workspace_of
 from operations.cli.course import confirm
-from operations.workspace import OperationError
+from operations.services import hosts
+from operations.stack.workspace import OperationError
+from operations.verbs import prune as pruning
 from plan.hosts import socket_host
 from plan.socket import service_name
 

@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from rich.markup import escape
 
-from operations import recover, serving
 from operations.cli.console import accounts_of, err, github_account, out, vercel_account
 from operations.cli.course import Edit, carry_out, confirm
-from operations.engine import Engine, Plan
-from operations.recover import Recovery
-from operations.workspace import OperationError
+from operations.parts import serving
+from operations.stack.engine import Engine, Plan
+from operations.stack.workspace import OperationError
+from operations.verbs import recover
+from operations.verbs.recover import Recovery
 from plan.web import names
 
 

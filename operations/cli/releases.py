@@ -9,9 +9,6 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from operations import approval, monitor, serving
-from operations import promote as promotion
-from operations.accounts import VercelAccount
 from operations.cli.console import (
     Rehearsal,
     Stack,
@@ -25,9 +22,13 @@ from operations.cli.console import (
 from operations.cli.course import Edit, carry_out, conclude
 from operations.cli.recovery import apply, clear, drop_import_ids, recovery, take_up
 from operations.cli.upstream import ensure_current
-from operations.engine import Engine, LockedError
-from operations.promote import Part, Source, Watch
-from operations.workspace import OperationError, Workspace
+from operations.parts import serving
+from operations.services import approval, monitor
+from operations.services.accounts import VercelAccount
+from operations.stack.engine import Engine, LockedError
+from operations.stack.workspace import OperationError, Workspace
+from operations.verbs import promote as promotion
+from operations.verbs.promote import Part, Source, Watch
 from plan.promotion import Line, Point
 from plan.settings import Settings
 from plan.web import names

@@ -4,10 +4,11 @@ import os
 from datetime import date
 from pathlib import Path
 
-from operations.cli.console import Rehearsal, github_of, out, workspace_of
-from operations.issues import Issues
-from operations.rotation import LABEL, due
-from operations.workspace import OperationError
+from operations.cli.console import Rehearsal, out, workspace_of
+from operations.services.issues import Issues
+from operations.services.practice import github_of
+from operations.stack.rotation import LABEL, due
+from operations.stack.workspace import OperationError
 
 
 def remind(rehearsal: Rehearsal = False) -> None:

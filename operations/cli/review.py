@@ -10,14 +10,14 @@ from typing import Annotated, Final
 
 import typer
 
-from operations import comment
-from operations import review as reviews
-from operations.accounts import RefusedError
-from operations.cli.console import Stack, github_of, out, workspace_of
-from operations.issues import Issues
-from operations.practice import practice
-from operations.review import PreviewError, Review
-from operations.workspace import OperationError
+from operations.cli.console import Stack, out, workspace_of
+from operations.services.accounts import RefusedError
+from operations.services.issues import Issues
+from operations.services.practice import github_of, practice
+from operations.stack.workspace import OperationError
+from operations.verbs import comment
+from operations.verbs import review as reviews
+from operations.verbs.review import PreviewError, Review
 
 _CLONE: Final = Path(__file__).resolve().parents[2]
 _SUMMARY: Final = 1_000_000  # bytes; GitHub refuses a step's summary of more than 1 MiB

@@ -11,9 +11,6 @@ from typing import Annotated, NoReturn
 import typer
 from rich.markup import escape
 
-from operations import rotate as rotation_of
-from operations import secrets, serving
-from operations.accounts import VercelAccount
 from operations.cli.console import (
     Rehearsal,
     Stack,
@@ -29,9 +26,13 @@ from operations.cli.console import (
 from operations.cli.course import Edit, carry_out, conclude, tell
 from operations.cli.recovery import take_up
 from operations.cli.upstream import ensure_current
-from operations.engine import Engine, LockedError
-from operations.serving import Finding
-from operations.workspace import OperationError
+from operations.parts import serving
+from operations.parts.serving import Finding
+from operations.services.accounts import VercelAccount
+from operations.stack import secrets
+from operations.stack.engine import Engine, LockedError
+from operations.stack.workspace import OperationError
+from operations.verbs import rotate as rotation_of
 from plan.hosts import DockerHost
 from plan.settings import Settings
 from plan.socket import service_name

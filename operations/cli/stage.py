@@ -10,14 +10,15 @@ from typing import Annotated
 
 import typer
 
-from operations import hosts, serving
-from operations.accounts import GitHubAccount
 from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, github_account, out, vercel_account
 from operations.cli.course import Edit, carry_out, conclude
 from operations.cli.upstream import ensure_current
-from operations.hosts import Image
-from operations.promote import Release, keeping, newest_image, promoting
-from operations.workspace import OperationError
+from operations.parts import serving
+from operations.services import hosts
+from operations.services.accounts import GitHubAccount
+from operations.services.hosts import Image
+from operations.stack.workspace import OperationError
+from operations.verbs.promote import Release, keeping, newest_image, promoting
 from plan.hosts import socket_host
 from plan.settings import Settings
 

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from operations import status as states
 from operations.cli.console import Rehearsal, accounts_of, github_account, out, vercel_account
-from operations.status import Key, StackStatus
-from operations.workspace import TO_DECRYPT, OperationError, Workspace
+from operations.stack.workspace import TO_DECRYPT, OperationError, Workspace
+from operations.verbs import status as states
+from operations.verbs.status import Key, StackStatus
 from plan.config import read_siblings
 from plan.settings import Settings
 from plan.variables import MATRIX

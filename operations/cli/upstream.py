@@ -1,14 +1,14 @@
 """A person's clone and the branch that others record in: whose records are missing where.
 
-A workflow brings its records there itself (`operations.record`). Where the branch has no upstream, as in the
-rehearsal, nothing is done.
+A workflow brings its records there itself (`operations.stack.record`). Where the branch has no upstream, as
+in the rehearsal, nothing is done.
 """
 
 from rich.markup import escape
 
-from operations import record
 from operations.cli.console import err, out
-from operations.workspace import OperationError, Workspace
+from operations.stack import record
+from operations.stack.workspace import OperationError, Workspace
 
 PULL = "git pull --rebase --autostash"
 _recorded: list[Workspace] = []  # those this command committed, for its last line

@@ -4,7 +4,7 @@ import contextlib
 import json
 from typing import Final
 
-from operations.monitor import Monitor
+from operations.services.monitor import Monitor
 from rehearsal import home, monitor_host, site
 from rehearsal.docker_engine import images, processes
 from rehearsal.scenes.scene import Happening

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.workspace import Workspace
+from operations.stack.workspace import Workspace
 from tests.builders import ROOT, StackFile, production
 
 # Encrypts by reversing, so that no value stands in the file as it is. Anything unexpected is refused.

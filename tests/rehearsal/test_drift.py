@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from operations.unseen import WHERE
+from operations.verbs.drift.unseen import WHERE
 from rehearsal.standin.drift import DRIFTS
 from tests.harness import RehearsalHome
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from operations.workspace import Workspace
+from operations.stack.workspace import Workspace
 from plan import preflight
 from plan.problems import Problem
 from rehearsal import demo, home

@@ -474,7 +474,7 @@ HAZARDS: Final[dict[str, str]] = {
     "context-wins": "test_an_environment_that_would_win_over_the_stack_file_is_refused",
     "login-change-replaces": "test_credentials_of_the_registry_show_as_a_label_of_the_service_alone",
     "login-kept-by-swarm": "test_a_rotated_password_reaches_the_swarm_as_a_release_does",
-    "rollback-makes-n-1-anew": "test_a_release_that_is_never_healthy_meets_no_player",
+    "rollback-makes-another-task": "test_a_release_that_is_never_healthy_meets_no_player",
     "order-of-variables": "test_a_release_that_is_never_healthy_meets_no_player",
     "zero-planned-away": ("test_service_comes_back_as_stated__in_every_field_of_the_programs_own_services"),
     "update-called-completed": "test_a_release_that_dies_once_healthy_loses_no_probe_and_no_room",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from operations.monitor import ADDRESS_VARIABLE
+from operations.services.monitor import ADDRESS_VARIABLE
 from rehearsal import home, reset
 from rehearsal.home import engines
 from tests.harness import RehearsalHome

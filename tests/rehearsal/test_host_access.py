@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from operations import hosts
-from operations.workspace import OperationError
+from operations.services import hosts
+from operations.stack.workspace import OperationError
 from plan.hosts import DockerHost
 from plan.socket import service_name
 from rehearsal import docker_engine

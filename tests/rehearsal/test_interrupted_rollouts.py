@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from operations import hosts
-from operations.workspace import Workspace
+from operations.services import hosts
+from operations.stack.workspace import Workspace
 from plan.hosts import DockerHost
 from plan.socket import service_name, socket_plan
 from rehearsal import demo, docker_engine, docker_hosts

@@ -1,6 +1,6 @@
 """The rehearsal as the operations find it, by the name of an entry point."""
 
-from operations.practice import Practice, practice
+from operations.services.practice import Practice, practice
 from rehearsal.practice import Rehearsal
 
 

@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from operations.monitor import ADDRESS_VARIABLE
+from operations.services.monitor import ADDRESS_VARIABLE
 from plan.uptime.blackbox import PROBE_INTERVAL
 from rehearsal import demo, home
 from rehearsal.docker_engine import packages, processes

@@ -87,8 +87,10 @@ COMMANDS: Final[dict[str, Run]] = {
     "python -m operations watch --stack production --minutes 15": Run(
         code=None, see="tests/rehearsal/test_smoke.py"
     ),
-    "python -m operations prune --stack S": Run(code=None, see="tests/operations/test_prune.py"),
-    "python -m operations prune --stack S --keep 5": Run(code=None, see="tests/operations/test_prune.py"),
+    "python -m operations prune --stack S": Run(code=None, see="tests/operations/verbs/test_prune.py"),
+    "python -m operations prune --stack S --keep 5": Run(
+        code=None, see="tests/operations/verbs/test_prune.py"
+    ),
     "docker service ps paintshare-STACK-socket": Run(code=None),
     "docker service ps paintshare-STACK-socket --no-trunc": Run(code=None),
     "docker service logs paintshare-STACK-proxy": Run(code=None),

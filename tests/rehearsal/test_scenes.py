@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from operations import rotate
+from operations.verbs import rotate
 from plan.variables import overlap_of, secret_keys
 from rehearsal import home, monitor_host, outside, scenario, scenes
 from rehearsal.scenes.playing import play, play_all

@@ -21,7 +21,7 @@ import pytest
 import requests
 import yaml
 
-from operations.monitor import Monitor
+from operations.services.monitor import Monitor
 from plan import alerts
 from plan.alerts.policy import TASKS_DOWN
 from plan.alerts.rule import Rule

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rehearsal.standin.kinds import UNKNOWN, Failure, Properties, ServiceError
 
 if TYPE_CHECKING:
-    from operations.docker_client import Engine, Material
+    from operations.services.docker_client import Engine, Material
 
 SCHEMES: Final = ("unix", "tcp", "http", "https", "ssh")
 _HUB: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
@@ -118,14 +118,14 @@ def engine() -> "Engine":
         if _engine is None:
             if not _settings.host:
                 raise ServiceError(400, "not_configured", "the provider's host is not known yet")
-            from operations import docker_client  # noqa: PLC0415  slow: no preview needs it
+            from operations.services import docker_client  # noqa: PLC0415  slow: no preview needs it
 
             _engine = docker_client.connect(_settings.host, _material(_settings))
         return _engine
 
 
 def _material(settings: Settings) -> "Material | None":
-    from operations.docker_client import Material  # noqa: PLC0415  as in `engine`
+    from operations.services.docker_client import Material  # noqa: PLC0415  as in `engine`
 
     if settings.certificate:
         return Material(ca=settings.ca, certificate=settings.certificate, key=settings.key)
@@ -144,7 +144,7 @@ def asking(*secrets: str) -> Iterator["Engine"]:
     except ServiceError as error:
         raise ServiceError(error.status, error.code, hide(error.message, *secrets)) from None
     except Exception as error:
-        from operations import docker_client  # noqa: PLC0415  loaded by now
+        from operations.services import docker_client  # noqa: PLC0415  loaded by now
 
         if (explained := docker_client.explain(error, _settings.host)) is None:
             raise

@@ -1,0 +1,1 @@
+"""What a release consists of, and what of it really serves."""

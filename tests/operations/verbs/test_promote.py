@@ -1,0 +1,224 @@
+"""What a promotion decides without an engine: whose checks count, which marks of a rollback stay."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from operations.services.accounts import GitHubAccount
+from operations.verbs.promote import Judge, Release, newest_image, promoting, rolling_back, to_take_back
+from plan.promotion import Line, Point
+from plan.protection import APP_CHECKS
+from plan.settings import PROJECT, Settings
+from tests.builders import production
+
+A, B, C, X = ("a" * 40, "b" * 40, "c" * 40, "f" * 40)
+FIRST, *REST = APP_CHECKS
+
+
+class Runs:
+    """Check runs by commit; every commit came with pull requests #1, #2 and so on, one for each head."""
+
+    def __init__(self, own: dict[str, str], *pulls: dict[str, str]) -> None:
+        self.of = {A: own} | {str(number): pull for number, pull in enumerate(pulls, 1)}
+
+    def check_runs(self, _: str, sha: str) -> list[dict[str, Any]]:
+        return [{"name": n, "status": "completed", "conclusion": c} for n, c in self.of[sha].items()]
+
+    def pulls_of(self, _: str, sha: str) -> list[dict[str, Any]]:
+        assert sha == A
+        return [{"number": int(head), "head": {"sha": head}} for head in self.of if head != A]
+
+
+def checks(own: dict[str, str], *pulls: dict[str, str]) -> Line:
+    judge = Judge(
+        target=production().settings(),
+        source=cast("Any", None),
+        vercel=cast("Any", None),
+        github=cast("GitHubAccount", Runs(own, *pulls)),
+        watch=None,
+        served="",
+    )
+    return next(iter(judge._app(Release(web=A))))
+
+
+def all_of(conclusion: str) -> dict[str, str]:
+    return dict.fromkeys(APP_CHECKS, conclusion)
+
+
+def test_a_red_check_of_the_commit_itself_is_not_covered_by_a_green_pull_request() -> None:
+    line = checks({FIRST: "failure"}, all_of("success"))
+    assert line.ok is False
+    assert f"{FIRST} failure" in line.evidence
+
+
+def test_a_check_that_the_commit_lacks_is_taken_from_its_pull_request() -> None:
+    line = checks({FIRST: "success"}, all_of("success"))
+    assert line.ok
+    assert "pull request #1" in line.evidence
+    red = checks({FIRST: "success"}, all_of("success") | {REST[0]: "failure"})
+    assert red.ok is False
+
+
+def test_what_the_commit_has_itself_needs_no_pull_request() -> None:
+    line = checks(all_of("success"), all_of("failure"))
+    assert line.ok
+    assert line.evidence.endswith(f"(at {A[:7]})")
+
+
+def edited(settings: Settings, change: Any) -> Settings:
+    """The settings with an edit of the releases made."""
+    config = {f"{PROJECT}:rolledBack": dict(settings.rolled_back)} if settings.rolled_back else {}
+    change(config)
+    names = {"release": "release", "previousRelease": "previous_release"}
+    names |= {"socketRelease": "socket_release", "previousSocketRelease": "previous_socket_release"}
+    update = {name: config.get(f"{PROJECT}:{key}", getattr(settings, name)) for key, name in names.items()}
+    marks = config.get(f"{PROJECT}:rolledBack", {})
+    return settings.model_copy(update={**update, "rolled_back": marks})
+
+
+def on(web: str, socket: str = "") -> Settings:
+    file = production(release=web)
+    if socket:
+        file.config.update(socketRelease=socket, socketDigest="sha256:" + socket[0] * 8 * 8)
+    return file.settings()
+
+
+def socket_of(sha: str, web: str) -> Release:
+    return Release(web=web, socket=sha, digest="sha256:" + sha[0] * 8 * 8)
+
+
+def test_what_was_taken_back_stays_marked_while_another_release_is_promoted() -> None:
+    settings = edited(on(A), promoting(on(A), Release(web=B), ""))
+    settings = edited(settings, rolling_back(settings, ("web",)))
+    assert settings.rolled_back == {"web": B}
+    settings = edited(settings, promoting(settings, Release(web=C), ""))
+    assert (settings.release, settings.rolled_back) == (C, {"web": B})
+    settings = edited(settings, rolling_back(settings, to_take_back(settings, "web")))
+    assert (settings.release, settings.rolled_back) == (A, {"web": C})
+
+
+def test_a_promotion_of_one_part_leaves_the_mark_of_the_other() -> None:
+    settings = edited(on(A, A), promoting(on(A, A), socket_of(B, B), ""))
+    settings = edited(settings, rolling_back(settings, ("socket",)))
+    settings = edited(settings, promoting(settings, socket_of(A, C), ""))
+    assert settings.rolled_back == {"socket": B}
+    assert to_take_back(settings, "socket") == ()  # else the bad one would come again
+
+
+@pytest.mark.parametrize("later", [B, C])
+def test_the_mark_goes_with_the_release_that_is_current_again_on_purpose(later: str) -> None:
+    """By a promotion, or by hand: a mark of what becomes N-1 would keep a rollback from it."""
+    marked = on(B if later == C else A).model_copy(update={"rolled_back": {"web": B}})
+    settings = edited(marked, promoting(marked, Release(web=later), ""))
+    assert settings.rolled_back == {}
+    assert to_take_back(settings, "web") == ("web",)
+
+
+def record(**changes: Any) -> Settings:
+    """Production's record: B current, A as N-1, of both parts."""
+    named = {
+        "release": B, "previousRelease": A, "autoAssignCustomDomains": False,
+        "socketRelease": B, "socketDigest": f"sha256:{'b' * 64}",
+        "previousSocketRelease": A, "previousSocketDigest": f"sha256:{'a' * 64}",
+    }  # fmt: skip
+    return production(**(named | changes)).settings()
+
+
+def image(sha: str) -> Point:
+    return Point(sha, f"sha256:{sha[0] * 64}")
+
+
+@pytest.mark.parametrize(
+    ("served", "built", "kept", "mark", "back"),
+    [
+        (B, True, B, None, B),  # as recorded
+        (A, True, A, B, A),  # an instant rollback, or a build that failed: what serves is N-1
+        (A, False, A, B, A),
+        (X, True, X, B, X),  # moved to something that no record names
+        (C, True, B, None, B),  # the new one was put there by hand before
+        (C, False, A, None, A),  # ... and B was never built
+        ("", False, A, None, A),  # nothing that has a name serves, and B was never built
+    ],
+)
+def test_what_serves_becomes_n_minus_1_and_what_does_not_is_marked(
+    served: str, built: bool, kept: str, mark: str | None, back: str
+) -> None:
+    """The edit, the line of the list and the next rollback name the same release."""
+    settings = record()
+    after = edited(settings, promoting(settings, Release(web=C), served, built=built))
+    assert (after.release, after.previous_release) == (C, kept)
+    assert after.rolled_back == ({"web": mark} if mark else {})
+    assert f"{kept[:7]} (web) becomes N-1" in judged(settings, C, served, built=built)[-1].evidence
+    assert to_take_back(after, "web") == ("web",)
+    assert edited(after, rolling_back(after, ("web",))).release == back
+
+
+def test_what_was_taken_back_and_is_the_only_other_one_is_no_way_back() -> None:
+    """The domain was moved to A by hand, and A is promoted: the record then says what happened."""
+    settings = record()
+    after = edited(settings, promoting(settings, Release(web=A), A))
+    assert (after.release, after.previous_release, after.rolled_back) == (A, B, {"web": B})
+    assert to_take_back(after, "web") == ()
+    assert judged(settings, A, A)[-1].ok is None
+
+
+@pytest.mark.parametrize(
+    ("runs", "kept", "mark"),
+    [
+        (image(B), B, None),
+        (image(A), A, B),  # Swarm, or a person, took B back
+        (Point(A), A, B),  # ... and somebody took the digest off
+        (image(X), X, B),
+        (Point(B, f"sha256:{'9' * 64}"), B, None),  # another image under the same tag
+        (Point(), B, None),  # nothing runs
+        (None, B, None),  # not asked
+    ],
+)
+def test_what_the_host_runs_becomes_n_minus_1_of_the_socket_server(
+    runs: Point | None, kept: str, mark: str | None
+) -> None:
+    settings = record()
+    new = Release(web="", socket=C, digest=image(C).digest)
+    after = edited(settings, promoting(settings, new, B, runs))
+    assert (after.socket_release, after.previous_socket_release) == (C, kept)
+    assert after.rolled_back == ({"socket": mark} if mark else {})
+
+
+def judged(settings: Settings, new: str, served: str, **facts: Any) -> list[Line]:
+    """The lines about the record, and last the way back."""
+    source = cast("Any", SimpleNamespace(release=Release(web=new)))
+    judge = Judge(
+        target=settings, source=source, vercel=cast("Any", None), github=cast("Any", None), watch=None,
+        served=served, **facts,
+    )  # fmt: skip
+    return [*judge._record(Release(web=new)), judge._way_back(Release(web=new))]
+
+
+def test_a_record_that_does_not_serve_is_a_line_and_where_nothing_is_kept_of_it_a_no_go() -> None:
+    settings = record()
+    assert len(judged(settings, C, B, runs=image(B))) == 1
+    told = judged(settings, C, A, runs=image(B))[0]
+    assert (told.ok, f"serves {A[:7]}, not {B[:7]}, which is marked" in told.evidence) == (None, True)
+    refused = judged(settings, C, "", runs=image(B))[0]
+    assert (refused.ok, refused.fix) == (False, "python -m operations up --refresh --stack production")
+    other_part = judged(settings, C, B, runs=image(A))[0]  # this promotion leaves the socket server alone
+    assert other_part.ok is False
+    assert "rollback --part socket --stack production" in other_part.fix
+
+
+def test_a_rollback_tells_of_the_parts_that_move_and_of_no_other() -> None:
+    both = Release(web=A, socket=B)
+    assert both.told(("web",)) == f"{A[:7]} (web)"
+    assert str(both) == f"{A[:7]} (web), {B[:7]} (socket)"
+    assert str(Release(web=A, socket=A)) == f"{A[:7]} (web and socket)"
+
+
+def test_the_image_of_a_dropped_run_is_found_and_one_that_was_taken_back_is_not() -> None:
+    """The newest commit that has an image; behind what was taken back nobody looks."""
+    images = {A: "sha256:a", C: "sha256:c"}
+    found = newest_image(record(), [A, C, X], lambda sha: images.get(sha, ""))
+    assert found == (C, "sha256:c")
+    marked = record(rolledBack={"socket": C})
+    assert newest_image(marked, [A, C, X], lambda sha: images.get(sha, "")) == ("", "")
+    assert newest_image(record(), [X], lambda sha: images.get(sha, "")) == ("", "")
