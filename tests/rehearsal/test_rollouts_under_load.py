@@ -73,8 +73,8 @@ def lost_nothing(watch: Watch) -> None:
 
 
 def met_nothing_but(watch: Watch, serves: ImageRef, rollouts: Rollouts, bad: ImageRef) -> None:
-    """No player was ever with another release. None had to leave the task it was with either, but those of
-    one task where Swarm itself made N-1 another in its place (docs/hazards.md, rollback-makes-another-task)."""
+    """No player was ever with another release. None had to leave its task either, but those of one where
+    Swarm itself made another of N-1 in its place (docs/hazards.md, rollback-makes-another-task)."""
     assert watch.releases == {serves.tag}
     anew = rollouts.remade(serves, bad)
     assert len(anew) <= 1, rollouts.history()
