@@ -1,7 +1,7 @@
 """DeploymentGate: GitHub environments, their protection, secrets and variables, and the rulesets.
 
 Maps `plan.gate.GatePlan` to resources. Every property of an environment is stated, because GitHub's PUT is
-whole: what is left out is wiped (FACTS "GitHub provider").
+whole: what is left out is wiped (hazard `environment-put-is-whole`).
 """
 
 from dataclasses import dataclass
@@ -125,7 +125,7 @@ class DeploymentGate(pulumi.ComponentResource):
 
 
 def _reviewers(reviewers: tuple[Reviewer, ...]) -> list[github.RepositoryEnvironmentReviewerArgsDict] | None:
-    """GitHub asks for one of them; two approvals are the ruleset's business (FACTS)."""
+    """GitHub asks for one of them; two approvals are the ruleset's business (hazard `one-of-several`)."""
     if not reviewers:
         return None
     users = [r.id for r in reviewers if r.user and r.id is not None]

@@ -1,7 +1,7 @@
 """The Docker provider of one host: address, TLS material and registry credentials, secret where they are.
 
 A preview must not depend on a host that happens to be down, so the provider does not call it by itself
-(FACTS "Docker Swarm").
+(docs/providers.md#docker).
 """
 
 import pulumi

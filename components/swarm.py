@@ -27,7 +27,7 @@ def encoded(text: str) -> str:
 
 
 def port(target: int, published: int) -> docker.ServiceEndpointSpecPortArgsDict:
-    """In host mode: the routing mesh needs IPVS, which some hosts lack (FACTS)."""
+    """In host mode: the routing mesh needs IPVS, which some hosts lack (docs/providers.md#docker)."""
     return {"target_port": target, "published_port": published, "publish_mode": "host", "protocol": "tcp"}
 
 

@@ -2,7 +2,7 @@
 
 Maps `plan.web.WebPlan` to resources: adopted project, custom environment, variables, domains, releases,
 kill switch. Owns no choice of its own. What must outlive a mistake is protected or retained on that very
-resource: inherited, both would break the replacements below (STYLE, trap 6).
+resource: inherited, both would break the replacements below (hazard `protect-inherited`).
 """
 
 import re
@@ -54,7 +54,7 @@ class WebApp(pulumi.ComponentResource):
         return vercel.Project(
             f"{self._name}-project",
             name=project.name,
-            # Left out, the live git connection is cut (FACTS).
+            # Left out, the live git connection is cut (hazard `git-link-cut`).
             git_repository={
                 "type": "github",
                 "repo": project.repository,
@@ -75,7 +75,7 @@ class WebApp(pulumi.ComponentResource):
             environment.name,
             project_id=self._project_id,
             name=environment.environment,
-            # Left out, an old value would stay silently (FACTS "CustomEnvironment").
+            # Left out, an old value would stay silently (hazard `environment-keeps-old-value`).
             description=f"Follows {environment.branch}",
             branch_tracking={"type": "equals", "pattern": environment.branch},
             opts=pulumi.ResourceOptions(
@@ -105,7 +105,7 @@ class WebApp(pulumi.ComponentResource):
                 edge_config_id=edge.id,
                 key=feature,
                 value=state,
-                # Created before the old one is deleted, the key would be gone afterwards (FACTS).
+                # Made before the old one is deleted, the key would be gone (hazard `edge-item-gone`).
                 opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )
         return token
@@ -121,7 +121,7 @@ class WebApp(pulumi.ComponentResource):
                 targets=[variable.scope.target] if variable.scope.target else None,
                 git_branch=variable.scope.git_branch,
                 custom_environment_ids=None if (own := self._custom(variable.scope)) is None else [own],
-                # Created before the old one is deleted, it would collide (FACTS: ENV_CONFLICT).
+                # Made before the old one is deleted, it would collide (hazard `variable-replace-collides`).
                 opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, import_=variable.adopt),
             )
             for variable in self._plan.variables

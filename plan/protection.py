@@ -12,7 +12,7 @@ from plan.settings import Reviewer, Settings
 # Names of the check runs that must be green (plan §2.1 for the app; .github/workflows here for this program).
 APP_CHECKS: Final = ("lint", "type-check", "test", "build", "pai16-ci-gate")
 INFRA_CHECKS: Final = ("test", "rehearsal", "live")
-RECORD_BRANCH: Final = "main"  # of this program's repository: the release record of every stack (DESIGN §1)
+RECORD_BRANCH: Final = "main"  # of this program: the release record of every stack (docs/decisions.md)
 
 
 def plan_environment(environment: str) -> str:
@@ -22,7 +22,7 @@ def plan_environment(environment: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Capability:
-    """What GitHub enforces on a repository. Source: FACTS "GitHub provider", Plans."""
+    """What GitHub enforces on a repository. Source: docs/providers.md#limits."""
 
     environments: bool
     reviewers: bool  # and wait timers, self-review prevention, no admin bypass
@@ -78,7 +78,7 @@ class Ruleset:
 
     @property
     def ref(self) -> str:
-        """A bare name passes the preview and fails at `up` (FACTS)."""
+        """A bare name passes the preview and fails at `up` (hazard `bare-branch-name`)."""
         return f"refs/{'heads' if self.target == 'branch' else 'tags'}/{self.pattern}"
 
 
@@ -126,7 +126,7 @@ def environment_rules(settings: Settings) -> tuple[EnvironmentRule, ...]:
                 reviewers=settings.reviewers if gated else (),
                 wait_minutes=settings.wait_minutes if repository.capability.reviewers else 0,
                 prevent_self_review=gated,
-                # Declared as false where GitHub drops it silently, it would differ for ever (FACTS).
+                # Declared as false it would differ for ever (hazard `admin-bypass-flaps`).
                 admins_bypass=not gated,
                 branches=(repository.branch,),
                 tags=repository.tags,

@@ -111,7 +111,7 @@ class Settings(_Strict):
     rolled_back: dict[Literal["web", "socket"], str] = Field(default_factory=dict)
 
     reviewers: tuple[Reviewer, ...] = ()
-    wait_minutes: Annotated[int, Field(ge=0, le=43_200)] = 0  # GitHub's limit, FACTS "GitHub provider"
+    wait_minutes: Annotated[int, Field(ge=0, le=43_200)] = 0  # docs/providers.md#limits
     approvals: Annotated[int, Field(ge=1, le=6)] = 1
     delivery: dict[str, dict[str, str]] = Field(default_factory=dict)
 

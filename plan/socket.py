@@ -227,7 +227,7 @@ def render_caddyfile(settings: Settings) -> str:
     nothing: its address does not answer a dial, nor its connections a request, so both waits are short
     (numbers: docs/decisions.md). Only what Engine.io holds on purpose, the polls of a session, may take
     longer; its clients notice a dead server by themselves. Source: Caddy's documentation and its
-    modules/caddyhttp/reverseproxy, FACTS "Docker Swarm".
+    modules/caddyhttp/reverseproxy, docs/providers.md#docker.
     """
     site, tls, https = {
         "acme": (settings.socket_domain, "", ""),

@@ -1,7 +1,7 @@
 """What a Supabase API key says of itself, without asking Supabase.
 
 Legacy keys are JWTs whose payload carries `role` and `ref` (the project); new ones carry a prefix only.
-Source: Supabase's documentation on API keys (FACTS "Supabase").
+Source: docs/providers.md#supabase.
 """
 
 import base64

@@ -20,7 +20,7 @@ FEATURES: Final = ("battle",)  # kill switches: a key of the stack file each, "o
 
 # Settings of the project that a stack file may state under `vercelProject`, with the type each must have.
 # Left out: what other keys own (name, gitRepository, autoAssignCustomDomains, teamId), inline variables
-# (never mixed with single ones, FACTS) and passwords.
+# (hazard `inline-variables`) and passwords.
 PROJECT_SETTINGS: Final[dict[str, type]] = {
     "automaticallyExposeSystemEnvironmentVariables": bool,
     "buildCommand": str,

@@ -159,22 +159,6 @@ def test_every_key_that_a_document_sets_exists() -> None:
     assert (set_with_pulumi | set_with_operations) - {"KEY"} <= KNOWN_KEYS
 
 
-@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
-def test_every_link_into_this_repository_leads_somewhere(path: Path) -> None:
-    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", path.read_text()):
-        file, _, anchor = link.partition("#")
-        target = (path.parent / file).resolve() if file else path
-        assert target.is_file(), link
-        if anchor:
-            headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
-            assert anchor in {_anchor(heading) for heading in headings}, link
-
-
-def _anchor(heading: str) -> str:
-    """GitHub's name of a heading: lower case, punctuation dropped, spaces to hyphens."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-
-
 def test_every_hazard_has_a_short_name_of_its_own() -> None:
     rows = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs" / "hazards.md").read_text(), re.MULTILINE)
     assert len(rows) > 1

@@ -312,7 +312,7 @@ def _add(found: Adoption, name: str, id: str, label: str) -> None:
 
 
 def _protection(live: Json) -> dict[str, str]:
-    """How an environment is protected now. A PUT is whole: what is not declared goes (FACTS)."""
+    """How an environment is protected now: a PUT is whole (hazard `environment-put-is-whole`)."""
     rules = {rule["type"]: rule for rule in live.get("protection_rules") or []}
     required = rules.get("required_reviewers", {})
     people = [f"{each['type'].lower()} {each['reviewer']['id']}" for each in required.get("reviewers", [])]

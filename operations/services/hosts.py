@@ -1,7 +1,8 @@
 """What a Docker host really runs: a service's release, its healthy tasks, how its last update went.
 
 The engine is asked, never the state: after a failed update the state holds the failed inputs although N-1
-serves, and the provider may call an update completed while Swarm still watches it (FACTS "Docker Swarm").
+serves, and the provider may call an update completed while Swarm still watches it (hazards
+`state-after-rollback`, `update-called-completed`).
 What is changed is said by its verb: an image pulled or removed, an object discarded.
 """
 

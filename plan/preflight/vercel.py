@@ -13,7 +13,7 @@ from plan.web import PROJECT_SETTINGS, VARIABLES_LIMIT
 
 
 def identities(settings: Settings) -> Iterator[Problem]:
-    """Ids in the one safe form: under another identifier an adopted project was once deleted (FACTS)."""
+    """Ids in the one safe form (hazard `project-by-other-id`)."""
     for key, value, prefix in (
         ("vercelTeam", settings.vercel_team, "team_"),
         ("vercelProjectId", settings.vercel_project_id, "prj_"),

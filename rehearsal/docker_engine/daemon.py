@@ -96,7 +96,7 @@ def _start_one(
     engine: Engine, command: list[str | Path], environment: Mapping[str, str], ready: Callable[[], bool]
 ) -> None:
     log = engine.folder / f"{command[0]}.log"
-    # Not `ip netns exec`: it hides the control groups, and the engine refuses to start (FACTS: Docker Swarm).
+    # Not `ip netns exec`: it hides the control groups, and the engine refuses to start (seen: 20.10).
     started = processes.start(["nsenter", f"--net={engine.namespace}", *command], log, environment)
     processes.wait_until(lambda: started.poll() is not None or ready(), START)
     if started.poll() is not None or not ready():

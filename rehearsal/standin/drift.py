@@ -21,7 +21,7 @@ LATER: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Drift:
-    """One change by hand. `seen` tells whether a refresh shows it (FACTS)."""
+    """One change by hand. `seen` tells whether a refresh shows it (docs/hazards.md)."""
 
     description: str
     service: Literal["vercel", "github"]

@@ -49,7 +49,7 @@ class StandIn:
         self.service, self.account = service, account
         self.schema = schema.load(schema.SDKS[service])
         self._configure: Callable[[Properties], list[Failure]] = module.configure
-        # What the real plugin retries by itself, by status: {500: 3}. Source: FACTS, Faults.
+        # What the real plugin retries by itself, by status: {500: 3}. Source: docs/providers.md.
         self._retries: dict[int, int] = getattr(module, "RETRIES", {})
         #: Whether its plugin is bridged so that the state of each object holds how to get Terraform's back.
         self.raw_state: bool = getattr(module, "RAW_STATE", False)

@@ -1,4 +1,4 @@
-"""Fills a new rehearsal account with what PaintShare's teams have before this program arrives (DESIGN §5).
+"""Fills a new rehearsal account with what PaintShare's teams have before this program arrives.
 
 Vercel: the project connected to git, some settings that differ from the defaults, variables made by hand
 with their usual flaws, its domain and what it serves. GitHub: both repositories, the reviewers, and the two

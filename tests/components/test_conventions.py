@@ -61,7 +61,7 @@ def must_outlive_a_mistake(resource: Declared) -> bool:
 
 @pytest.mark.parametrize("case", CASES)
 def test_protected_is_what_must_outlive_a_mistake_and_nothing_else(case: str) -> None:
-    # Inherited from a component, `protect` would make every replacement of a variable fail (STYLE, trap 6).
+    # Inherited from a component, `protect` makes each replacement below fail (hazard `protect-inherited`).
     protected = {r.name for r in CASES[case] if r.protected}
     assert protected == {r.name for r in CASES[case].children() if must_outlive_a_mistake(r)}
     assert protected
@@ -75,7 +75,7 @@ def test_retained_is_what_no_option_of_the_engine_may_delete_and_nothing_else(ca
     assert all(r.retained for r in CASES[case] if r.kind in kept)
 
 
-# Kinds that collide with themselves when the new one is made before the old one is gone (FACTS).
+# Kinds whose new one collides with the old one (hazard `variable-replace-collides`).
 COLLIDE = {
     "ProjectEnvironmentVariable", "EdgeConfigItem", "RepositoryEnvironmentDeploymentPolicy",
     "ActionsEnvironmentVariable",

@@ -79,7 +79,7 @@ def test_production_uses_the_adopted_projects_id() -> None:
 def test_staging_is_a_custom_environment_that_states_its_branch_and_description() -> None:
     custom = declare.web(staging()).one("CustomEnvironment")
     assert custom.name == "web-environment-staging"
-    # What is left out keeps its old value silently (FACTS), so every property is there.
+    # So every property is there (hazard `environment-keeps-old-value`).
     assert set(custom.inputs) == declare.properties(vercel.CustomEnvironmentArgs) - {"teamId"}
     assert custom.inputs["branchTracking"] == {"type": "equals", "pattern": "develop"}
     assert custom.inputs["description"] == "Follows develop"

@@ -87,7 +87,7 @@ def test_the_release_records_branch_is_guarded_by_the_stack_that_owns_what_exist
 def test_staging_deploys_develop_alone_and_without_asking() -> None:
     rule = rules(staging())["share-paint:staging"]
     assert (rule.branches, rule.tags, rule.reviewers) == (("develop",), (), ())
-    # Stated as forbidden where no reviewer is, it would differ for ever (FACTS).
+    # Stated as forbidden where no reviewer is, it would differ for ever (hazard `admin-bypass-flaps`).
     assert (rule.prevent_self_review, rule.admins_bypass) == (False, True)
 
 
@@ -117,7 +117,7 @@ def test_a_free_plan_gets_no_environment_and_no_ruleset_for_a_private_repository
 
 
 def test_a_ruleset_names_a_full_ref_and_never_a_bare_name() -> None:
-    # A bare name passes the preview and fails at `up` (FACTS).
+    # A bare name passes the preview and fails at `up` (hazard `bare-branch-name`).
     assert set(refs(staging())) == {"share-paint:refs/heads/develop"}
     assert set(refs(production())) == {
         "share-paint:refs/heads/main", "share-paint:refs/tags/v*", "share-paint-infra:refs/heads/main"

@@ -33,7 +33,7 @@ def test_each_declared_key_has_a_type_a_description_and_a_default(key: str) -> N
     spec = DECLARED[key]
     assert spec["type"] in ENGINE_TYPES
     assert len(spec["description"]) > 10
-    # Without a default the engine stops at the first missing key, before preflight can list them all (STYLE).
+    # Without one the engine stops at the first missing key (hazard `one-error-at-a-time`).
     assert "default" in spec
 
 

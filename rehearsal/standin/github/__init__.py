@@ -31,7 +31,7 @@ __all__ = ["KINDS", "RAW_STATE", "RETRIES", "ROUTES", "RULES", "configure"]
 
 RAW_STATE: Final = True  # beside the outputs of each object (`raw_state`)
 
-# What the real plugin tries again by itself. Source: FACTS GitHub, Faults.
+# What the real plugin tries again by itself. Source: docs/providers.md#limits.
 RETRIES: Final = {500: 3, 502: 3}
 
 KINDS: Final[tuple[Kind, ...]] = (

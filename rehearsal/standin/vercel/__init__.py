@@ -43,7 +43,7 @@ __all__ = ["DETAILED", "KINDS", "READER_ROUTES", "RETRIES", "ROUTES", "RULES", "
 
 # Its diffs give no path, only the names of properties, and beside them what it computes anew.
 DETAILED: Final = False
-RETRIES: Final = {429: 3}  # what the plugin retries by itself (FACTS Others)
+RETRIES: Final = {429: 3}  # what the plugin retries by itself (docs/providers.md#vercel)
 
 KINDS: Final[tuple[Kind, ...]] = (
     Project(),
