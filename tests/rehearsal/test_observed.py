@@ -13,7 +13,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from rehearsal import demo
 from rehearsal.standin import docker, drift, github, raw_state, seeds, vercel
-from rehearsal.standin.docker_kinds.service import Service
+from rehearsal.standin.docker.service import Service
 from rehearsal.standin.kinds import Properties, ServiceError
 from rehearsal.standin.plugin import StandIn
 from rehearsal.standin.server import Servicer

@@ -32,10 +32,10 @@ from rehearsal.docker_engine import packages, processes
 from rehearsal.docker_engine.registry import Registry
 from rehearsal.standin import docker, schema
 from rehearsal.standin.account import Account
-from rehearsal.standin.docker_kinds import objects, session
-from rehearsal.standin.docker_kinds.fields import Object as Table
-from rehearsal.standin.docker_kinds.fields import Objects, nanoseconds, short_duration
-from rehearsal.standin.docker_kinds.service import Service
+from rehearsal.standin.docker import objects, session
+from rehearsal.standin.docker.fields import Object as Table
+from rehearsal.standin.docker.fields import Objects, nanoseconds, short_duration
+from rehearsal.standin.docker.service import Service
 from rehearsal.standin.kinds import UNKNOWN, Properties, ServiceError, UnfinishedError
 from rehearsal.standin.server import Servicer
 from tests.builders import monitored, production

@@ -6,11 +6,11 @@ Their arguments stand in `service_fields`, how a rollout is waited for in `rollo
 from collections.abc import Iterator
 
 from rehearsal.standin.account import Account
-from rehearsal.standin.docker_kinds import session
-from rehearsal.standin.docker_kinds.fields import Object
-from rehearsal.standin.docker_kinds.objects import DockerKind, Read
-from rehearsal.standin.docker_kinds.rollout import Rollout, remove, secrets_of
-from rehearsal.standin.docker_kinds.service_fields import SERVICE
+from rehearsal.standin.docker import session
+from rehearsal.standin.docker.fields import Object
+from rehearsal.standin.docker.objects import DockerKind, Read
+from rehearsal.standin.docker.rollout import Rollout, remove, secrets_of
+from rehearsal.standin.docker.service_fields import SERVICE
 from rehearsal.standin.kinds import UNKNOWN, Failure, Properties, ServiceError, UnfinishedError
 
 

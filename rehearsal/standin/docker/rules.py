@@ -1,17 +1,11 @@
-"""The Docker stand-in: the same resources applied to a real engine, where the official plugin cannot be had.
+"""Rules of Docker, each with its source: what the engine enforces, and what the plugin does (5.2.0).
 
-It keeps no objects of its own: everything is in the engine that the provider names, through the Docker SDK.
-`RULES` names what the engine enforces and the plugin (5.2.0, on terraform-provider-docker v4.5.0) does, with
-its source: `seen#` and a section of docs/providers.md, or a file of that provider (`service.go` being
-resource_docker_service.go and so on). Left out: containers, plugins, builds, pushes.
+`seen#` and a section of docs/providers.md, or a file of that provider (`service.go` being
+resource_docker_service.go and so on; terraform-provider-docker v4.5.0). Left out: containers, plugins,
+builds, pushes.
 """
 
 from typing import Final
-
-from rehearsal.standin.docker_kinds import session
-from rehearsal.standin.docker_kinds.objects import Network, RemoteImage, Secret, ServiceConfig, Tag, Volume
-from rehearsal.standin.docker_kinds.service import Service
-from rehearsal.standin.kinds import Kind
 
 RULES: Final[dict[str, str]] = {
     # provider
@@ -72,17 +66,3 @@ RULES: Final[dict[str, str]] = {
     "service_interrupted_wait_ends": "the SDK's context of the plugin: cancelled with the run",
     "service_delete_waits_for_tasks": "service_funcs.go deleteService: for its containers",
 }
-
-RAW_STATE: Final = True  # beside the outputs of each object (`raw_state`)
-configure = session.configure
-cancel = session.cancelled.set
-
-KINDS: Final[tuple[Kind, ...]] = (
-    Network(),
-    Volume(),
-    ServiceConfig(),
-    Secret(),
-    RemoteImage(),
-    Tag(),
-    Service(),
-)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final
 
 from rehearsal.standin.account import Account
-from rehearsal.standin.docker_kinds import session
-from rehearsal.standin.docker_kinds.fields import Field, Labels, Object, Objects, Strings, plain_path
+from rehearsal.standin.docker import session
+from rehearsal.standin.docker.fields import Field, Labels, Object, Objects, Strings, plain_path
 from rehearsal.standin.kinds import UNKNOWN, Failure, Kind, Properties, ServiceError
 
 Read = tuple[str, Properties, Properties]

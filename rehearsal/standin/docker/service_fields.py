@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rehearsal.standin.docker_kinds.fields import (
+from rehearsal.standin.docker.fields import (
     Assignments,
     Duration,
     Field,

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from rehearsal.standin.docker_kinds import session
-from rehearsal.standin.docker_kinds.fields import go_duration, nanoseconds
-from rehearsal.standin.docker_kinds.objects import PATIENCE
+from rehearsal.standin.docker import session
+from rehearsal.standin.docker.fields import go_duration, nanoseconds
+from rehearsal.standin.docker.objects import PATIENCE
 from rehearsal.standin.kinds import Properties, ServiceError
 
 # The plugin waits 7 s before its first look, and looks every 5. Here: until Swarm says that it has begun, and
