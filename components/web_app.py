@@ -168,7 +168,7 @@ class WebApp(pulumi.ComponentResource):
                     f"{self._name}-live",
                     alias=self._plan.domains[0].domain,
                     deployment_id=deployment.id,
-                    # Deleting the alias takes the domain down (docs/decisions.md, releases).
+                    # Deleting the alias takes the domain down (ADR 0001).
                     opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
                 ).deployment_id
         return served

@@ -12,7 +12,7 @@ from plan.settings import Reviewer, Settings
 # Names of the check runs that must be green (plan §2.1 for the app; .github/workflows here for this program).
 APP_CHECKS: Final = ("lint", "type-check", "test", "build", "pai16-ci-gate")
 INFRA_CHECKS: Final = ("test", "rehearsal", "live")
-RECORD_BRANCH: Final = "main"  # of this program: the release record of every stack (docs/decisions.md)
+RECORD_BRANCH: Final = "main"  # of this program: the release record of every stack (ADR 0013)
 
 
 def plan_environment(environment: str) -> str:

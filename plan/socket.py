@@ -225,7 +225,7 @@ def render_caddyfile(settings: Settings) -> str:
     out for two seconds, and a GET goes to another. Caddy before PASSIVE_SINCE forgets the failure at once
     unless other requests are under way at that task, and the cookie names it again. What dies may say
     nothing: its address does not answer a dial, nor its connections a request, so both waits are short
-    (numbers: docs/decisions.md). Only what Engine.io holds on purpose, the polls of a session, may take
+    (numbers: ADR 0021). Only what Engine.io holds on purpose, the polls of a session, may take
     longer; its clients notice a dead server by themselves. Source: Caddy's documentation and its
     modules/caddyhttp/reverseproxy, docs/providers.md#docker.
     """

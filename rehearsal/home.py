@@ -86,7 +86,7 @@ class Home:
         return {
             "PATH": _path([str(self.engine.bin), *_venv()]),
             "PULUMI_HOME": str(self.folder / "home"),
-            # Without it a kill can leave a state that cannot be read (docs/decisions.md, Secrets and state).
+            # Without it a kill can leave a state that cannot be read (ADR 0010).
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.folder / "passphrase"),
             "PULUMI_OPTION_CWD": str(self.folder),

@@ -17,7 +17,7 @@ from rehearsal import stack_files
 from tools import docs
 
 ROOT = docs.ROOT
-WRITTEN = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+WRITTEN = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -164,3 +164,25 @@ def test_every_hazard_has_a_short_name_of_its_own() -> None:
     assert len(rows) > 1
     assert len(set(rows)) == len(rows)
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", name) for name in rows)
+
+
+# --- decisions -------------------------------------------------------------------------------------------
+
+DECISIONS = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem[:4])
+def test_a_decision_has_its_four_parts_and_fits_a_screen(path: Path) -> None:
+    text = path.read_text()
+    assert re.match(rf"# {path.stem[:4]}\. .+\n\nStatus: (accepted on [\d-]+|superseded by \d{{4}})\b", text)
+    parts = re.findall(r"^## (.+)\n\n(?=\S)", text, re.MULTILINE)
+    assert parts == ["Context", "Decision", "Consequences"]
+    assert len(text.split()) <= 250
+    for successor in re.findall(r"superseded by (\d{4})", text):
+        assert list(path.parent.glob(f"{successor}-*.md")), successor
+
+
+def test_the_index_names_every_decision_once_and_numbers_are_given_once() -> None:
+    index = re.findall(r"\]\((\d{4}-[^)]+\.md)\)", (ROOT / "docs/adr/README.md").read_text())
+    assert sorted(index) == [path.name for path in DECISIONS] != []
+    assert len({name[:4] for name in index}) == len(index)

@@ -1,7 +1,7 @@
 """What a rollout of a service came to: refused before it begins, awaited, and told when it failed.
 
 Asks the Docker host, because neither the plugin nor the state knows what serves after a failed update
-(docs/decisions.md). When it is asked is the business of `operations.hooks.rollout`.
+(ADR 0016). When it is asked is the business of `operations.hooks.rollout`.
 """
 
 from collections.abc import Collection, Iterator, Sequence

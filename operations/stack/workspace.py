@@ -112,7 +112,7 @@ class Workspace:
         """Have the state say other texts (URN -> path of a property, `a.b` -> text) while the block runs.
 
         A plugin takes a text for a text well; whatever else is edited into a state makes it panic from then
-        on (docs/decisions.md). A copy of the state lies beside the stack file meanwhile. Where the block
+        on (ADR 0055). A copy of the state lies beside the stack file meanwhile. Where the block
         fails, what it has not written is put back; where that fails too, the error names the copy.
         """
         if not properties:

@@ -120,7 +120,7 @@ def test_a_node_that_returns_takes_part_in_the_next_release_which_loses_nothing(
         assert watch.everybody_is_back()
     print(watch.told("a good release on two nodes"))
     places = pair.places(pair.rollouts.service)
-    assert "worker" in places  # how many is for Swarm to say (docs/decisions.md)
+    assert "worker" in places  # how many is for Swarm to say (ADR 0024)
     crowded = places == ["worker", "worker"]
     assert (SPREAD in done.text) == crowded
     assert watch.probes["failed"] == 0

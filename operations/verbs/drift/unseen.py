@@ -3,7 +3,7 @@
 Reviewers removed from a GitHub environment, branch policies added to it, GitHub secrets and sensitive Vercel
 variables written again by hand. Values of secrets are readable by nobody, so the time of the last write is
 compared: at GitHub with the one that the provider recorded in the state after its own write, at Vercel,
-whose provider records none, with the engine's own time of that write (docs/decisions.md).
+whose provider records none, with the engine's own time of that write (ADR 0053).
 """
 
 from collections.abc import Iterator, Mapping
