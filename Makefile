@@ -7,7 +7,7 @@ BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 
 .PHONY: ci-review ci-stage ci-plan ci-promote ci-rollback ci-smoke ci-watch ci-drift ci-rotation
-.PHONY: help rehearse week test quick soak durations lint types pytest bench install engine requirements clean
+.PHONY: help rehearse week test quick soak durations lint types pytest bench recording install engine requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ ci-review ci-stage ci-plan ci-promote ci-rollback ci-smoke ci-watch ci-drift ci-
 
 bench: install ## previews beside an empty program, into docs/benchmarks.md; BENCH=rollouts times releases
 	@$(BIN)/python -m tests.bench $(BENCH)
+
+recording: install ## what `make rehearse` prints, in time, into docs/rehearse.svg
+	@$(BIN)/python -m tools.recording
 
 install: ## Python packages into .venv; done by every target that needs it
 	@$(PYTHON) -m rehearsal.venv

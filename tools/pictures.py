@@ -45,17 +45,20 @@ def main(folder: Path = home.FOLDER) -> int:
         if code:
             print(f"{shlex.join(words)} ended with {code}:\n{said}", file=sys.stderr)
             return 1
-        (_DOCS / f"{name}.svg").write_text(draw(f"python -m operations {shlex.join(words)}", said))
+        (_DOCS / f"{name}.svg").write_text(draw(f"python -m operations {shlex.join(words)}", said, name))
     return 0
 
 
-def draw(command: str, said: str) -> str:
-    """What a terminal showed, as SVG. Carries no address: a reader's browser asks nobody for a font."""
+def draw(command: str, said: str, name: str) -> str:
+    """What a terminal showed, as SVG; `name` sets its ids apart.
+
+    It carries no address: a reader's browser asks nobody for a font.
+    """
     console = Console(
         record=True, width=COLUMNS, file=StringIO(), force_terminal=True, color_system="truecolor"
     )
     console.print(Text.from_ansi(f"$ {command}\n{said.rstrip()}"))
-    svg = console.export_svg(title="", theme=DIMMED_MONOKAI, unique_id=command.split()[3])
+    svg = console.export_svg(title="", theme=DIMMED_MONOKAI, unique_id=name)
     svg = re.sub(r"\s*@font-face \{.*?\}\n", "\n", svg, flags=re.DOTALL)
     return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
 

@@ -39,7 +39,7 @@ def push(sha: str, *, fault: str = "") -> Happening:
 
 
 def commit_adoption(stage: Stage) -> None:
-    """What adopting wrote into the stack files is committed by whoever adopted (README).
+    """What adopting wrote into the stack files is committed by whoever adopted (docs/going-live.md).
 
     From here on each socket server has one task: every rollout of the week waits for one window, not for two.
     """

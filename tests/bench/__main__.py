@@ -205,7 +205,8 @@ def _conclude(figures: list[Figure], notes: list[str], share: float | None, *, b
         out.print(f"The machine was too busy to tell: {report.DOCUMENT} was left as it is.")
         return
     text = report.document(figures, before, notes, date.today(), os.cpu_count() or 1)
-    (CLONE / report.DOCUMENT).write_text(text)
+    path = CLONE / report.DOCUMENT
+    path.write_text(text + report.by_hand(path.read_text()))
     out.print(f"written: {report.DOCUMENT}")
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from tests.bench.measure import Spread
 
 DOCUMENT: Final = "docs/benchmarks.md"
+_BY_HAND: Final = "\n## "  # where the part begins that people write
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,16 @@ class Figure:
 
 
 def committed(text: str) -> dict[str, float]:
-    """The figures of a document by name; none of one that holds none."""
-    return {name: float(value) for name, value in re.findall(r"^\| (.+?) \| ([\d.]+) ", text, re.MULTILINE)}
+    """The measured figures of a document by name; none of one that holds none."""
+    measured = text.partition(_BY_HAND)[0]
+    return {
+        name: float(value) for name, value in re.findall(r"^\| (.+?) \| ([\d.]+) ", measured, re.MULTILINE)
+    }
+
+
+def by_hand(text: str) -> str:
+    """The part of a document that people wrote, from its first section on; empty where there is none."""
+    return "".join(text.partition(_BY_HAND)[1:])
 
 
 def verdict(figure: Figure, before: float | None) -> str:

@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rehearsal import engine as engines
 from rehearsal import home
@@ -412,3 +413,10 @@ def test_a_built_engine_used_without_the_rehearsals_environment_says_how_to_get_
     )  # fmt: skip
     assert done.returncode != 0
     assert "python -m rehearsal env" in done.stdout + done.stderr
+
+
+def test_the_project_asks_for_engines_from_the_pinned_minor_on() -> None:
+    """The engine refuses to work on it otherwise; `pulumi` on PATH is judged by the same rule."""
+    asked = yaml.safe_load((home.CLONE / "Pulumi.yaml").read_text())["requiredPulumiVersion"]
+    major, minor, _ = engines.VERSION.split(".")
+    assert asked == f">={major}.{minor}.0 <{int(major) + 1}.0.0"

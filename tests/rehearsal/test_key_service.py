@@ -1,4 +1,4 @@
-"""A key service in place of the passphrase: no verb cares what encrypts the secrets (README, step 3).
+"""A key service in place of the passphrase: no verb cares what encrypts the secrets (docs/going-live.md).
 
 The service is a double of Vault's transit engine on loopback, the one provider of the engine's that needs no
 cloud; with it a stack file holds an encrypted key and no salt, as with AWS, Google Cloud and Azure.

@@ -87,6 +87,9 @@ COMMANDS: Final[dict[str, Run]] = {
     "python -m operations watch --stack production --minutes 15": Run(
         code=None, see="tests/rehearsal/test_smoke.py"
     ),
+    "python -m operations stage --stack staging --release SHA --digest sha256:DIGEST": Run(
+        code=None, see="tests/rehearsal/test_interrupted_rollouts.py"
+    ),
     "python -m operations prune --stack S": Run(code=None, see="tests/operations/verbs/test_prune.py"),
     "python -m operations prune --stack S --keep 5": Run(
         code=None, see="tests/operations/verbs/test_prune.py"
@@ -145,7 +148,7 @@ def test_what_is_not_run_here_is_run_elsewhere_or_names_a_service_that_is_declar
             continue
         if run.see:
             verb = shlex.split(command)[3]
-            assert f'operations("{verb}"' in (home.CLONE / run.see).read_text()
+            assert f'("{verb}", "-' in (home.CLONE / run.see).read_text()
         else:
             assert declared & set(re.split("[ =]", command.replace("STACK", file.stack)))
 

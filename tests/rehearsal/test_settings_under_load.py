@@ -147,7 +147,7 @@ def test_a_changed_proxy_costs_one_short_outage_and_every_player_comes_back(
     probes = watch.probes
     print(watch.told(f"another proxy image, {transports}"))
     print(f"the outage: {probes['failed']} probes, {probes['failingMs']} ms from the first to the last")
-    assert probes["failed"] > 0  # were it none, the README would have to say so
+    assert probes["failed"] > 0  # were it none, the runbook would have to say so
     assert watch.summary["connected"] == players
     assert watch.summary["kept"] == watch.summary["reconnects"]
 

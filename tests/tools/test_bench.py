@@ -66,3 +66,12 @@ def test_the_document_says_when_where_and_what_was_missed() -> None:
 def test_inputs_of_a_state_lose_the_wrapping_of_secrets() -> None:
     wrapped = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": '"s"'}
     assert homes.plain({"value": wrapped, "targets": [wrapped, 1]}) == {"value": "s", "targets": ["s", 1]}
+
+
+def test_what_people_wrote_stays_and_is_no_figure_to_compare_with() -> None:
+    written = "\n## Rollouts\n\n| a release serves | 22 s |\n"
+    text = document() + written
+    assert report.by_hand(text) == written
+    assert document() + report.by_hand(text) == text
+    assert report.committed(text) == report.committed(document())
+    assert report.by_hand(document()) == ""

@@ -1,9 +1,9 @@
 """Documents generated from the plan: `python -m tools.docs` writes them, `--check` names stale ones.
 
-Owns docs/variables.md, docs/stack-file.md, docs/protection.md, docs/delivery.md, docs/alerts.md and
-docs/stack.svg, a module each. They are read off the plan rows of the rehearsal's stack files, which are
-the committed ones with demo names for placeholders; values of variables reach no document, so that equal
-rows give equal bytes.
+Owns docs/variables.md, docs/stack-file.md, docs/protection.md, docs/delivery.md, docs/alerts.md,
+docs/architecture.md and docs/stack.svg, a module each. The rows are those of the rehearsal's stack files,
+which are the committed ones with demo names for placeholders; values of variables reach no document, so that
+equal rows give equal bytes.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from plan.config import parse
 from plan.gate import gate_plan
 from plan.web import web_plan
 from rehearsal import stack_files
-from tools.docs import alerts, delivery, protection, stack_file, variables
+from tools.docs import alerts, architecture, delivery, protection, stack_file, variables
 from tools.docs.page import REGENERATE
 from tools.picture import StackRows, draw
 
@@ -58,6 +58,7 @@ def documents(root: Path = ROOT) -> dict[str, str]:
         "docs/protection.md": protection.text(stacks),
         "docs/alerts.md": alerts.text(other.settings),
         "docs/delivery.md": delivery.text(stacks),
+        "docs/architecture.md": architecture.text(ROOT),
         "docs/stack.svg": draw(owner, other),
     }
 

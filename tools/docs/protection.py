@@ -12,7 +12,8 @@ _PROTECTION: Final = """\
 
 The rows of `plan/protection.py` for both repositories. Reviewers are those of the rehearsal; the live ones
 stand in the stack files. Of several reviewers of an environment GitHub asks for *one*; how many people must
-approve a pull request is the ruleset's business. Tags carry no checks ([tag-needs-checks](hazards.md#github)).
+approve a pull request is the ruleset's business. Tags carry no checks
+([tag-needs-checks](hazards.md#github)).
 """
 _CAPABILITIES: Final = """\
 ## What each GitHub plan enforces

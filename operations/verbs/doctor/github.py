@@ -32,7 +32,7 @@ def github(
         return
     api = Api("GitHub", url, token, "GITHUB_TOKEN")
     api.session.headers["X-GitHub-Api-Version"] = "2022-11-28"
-    renew = "make a new token (README, Going live, step 2); export GITHUB_TOKEN=…"
+    renew = "make a new token (docs/going-live.md, step 2); export GITHUB_TOKEN=…"
     wanted = repositories(settings)
     answers = {each.name: api.ask(f"/repos/{settings.github_owner}/{each.name}") for each in wanted}
     first = next(iter(answers.values()))

@@ -21,7 +21,7 @@ def backend(workspace: Workspace) -> Iterator[Check]:
     try:
         url = urlsplit(json.loads(workspace.pulumi("whoami", "--json"))["url"])
     except OperationError as error:
-        fix = "pulumi login BACKEND (README, Going live, step 3)"
+        fix = "pulumi login BACKEND (docs/going-live.md, step 3)"
         yield Check(what="pulumi is logged in to a backend", fault=last_words(error), fix=fix)
         return
     yield Check(what="pulumi is logged in to a backend")
@@ -38,7 +38,7 @@ def backend(workspace: Workspace) -> Iterator[Check]:
     what = f"stack `{workspace.stack}` exists there"
     listed = workspace.pulumi("stack", "ls", "--json")
     if not re.search(rf'"name": "([^"]*/)?{re.escape(workspace.stack)}"', listed):
-        fix = f"pulumi stack init {workspace.stack} --secrets-provider PROVIDER (README, Going live, step 3)"
+        fix = f"pulumi stack init {workspace.stack} --secrets-provider PROVIDER (docs/going-live.md, step 3)"
         yield Check(what=what, fault="it does not", fix=fix)
         return
     yield Check(what=what)
