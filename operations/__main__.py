@@ -24,16 +24,17 @@ from operations.cli import (
     upstream,
 )
 from operations.cli.console import err
+from operations.cli.waiting import patient
 from operations.stack import interruption
 from operations.stack.workspace import OperationError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(doctor.doctor)
 app.command()(adopt.adopt)
-app.command()(releases.up)
-app.command()(releases.promote)
-app.command()(releases.rollback)
-app.command()(stage.stage)
+app.command()(patient(releases.up))
+app.command()(patient(releases.promote))
+app.command()(patient(releases.rollback))
+app.command()(patient(stage.stage))
 app.command()(review.review)
 app.command()(features.features)
 app.command()(hosts.prune)
@@ -42,9 +43,9 @@ app.command()(health.smoke)
 app.command()(health.watch)
 app.command("set")(secrets.set_)
 app.command()(secrets.stamp)
-app.command()(secrets.rotate)
+app.command()(patient(secrets.rotate))
 app.command()(status.status)
-app.command()(drift.drift)
+app.command()(patient(drift.drift))
 
 
 @app.callback()

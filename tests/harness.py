@@ -70,6 +70,10 @@ class Running:
         processes.kill_tree([self.pid])
         self._process.wait()
 
+    def line(self) -> str:
+        """The next line that it says; "" at its end."""
+        return self._process.stdout.readline() if self._process.stdout else ""
+
     def finish(self) -> Result:
         """Let it go on, and wait for its end."""
         if self.held:

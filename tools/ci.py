@@ -36,6 +36,8 @@ CLONE: Final = Path(__file__).resolve().parent.parent
 # Seconds for a run that was cut off to end, and again once it has to drop what it has at work: the provider
 # waits for a build without a bound. After a cancel GitHub gives a job five minutes.
 PATIENCE: Final = (90.0, 30.0)
+# A person's run may hold the lock. Counted by the time-out of the step, which bounds both (promote.yml).
+WAITING: Final = ("--wait", "15")
 _CHANGING: Final = {"stage", "promote", "rollback", "up"}
 _SHAPES: Final = {
     "STACK": r"[a-z][a-z0-9-]{0,40}",
@@ -100,13 +102,14 @@ def stage(inputs: Inputs) -> Step:
     """A release of the app that passed its checks becomes what the stack runs."""
     stack, release, digest = inputs.need("STACK"), inputs.need("RELEASE"), inputs.get("DIGEST")
     image = ("--digest", digest) if digest else ()
-    return Step(("stage", "--stack", stack, "--yes", "--release", release, *image), records=stack)
+    command = ("stage", "--stack", stack, "--yes", "--release", release, *image, *WAITING)
+    return Step(command, records=stack)
 
 
 def plan(inputs: Inputs) -> Step:
     """What a promotion would do, for whoever approves it: nothing is changed."""
     stack, release = inputs.need("STACK"), inputs.need("RELEASE")
-    command = ("promote", "--stack", stack, "--release", release, "--dry-run")
+    command = ("promote", "--stack", stack, "--release", release, "--dry-run", *WAITING)
     return Step(command, summary=f"Promotion of {release[:12]} to {stack}")
 
 
@@ -114,7 +117,7 @@ def promote(inputs: Inputs) -> Step:
     """Record the promotion, then apply it."""
     stack, release = inputs.need("STACK"), inputs.need("RELEASE")
     _ensure_planned(inputs.need("PLANNED"), stack)
-    return Step(("promote", "--stack", stack, "--release", release, "--yes"), records=stack)
+    return Step(("promote", "--stack", stack, "--release", release, "--yes", *WAITING), records=stack)
 
 
 def rollback(inputs: Inputs) -> Step:
@@ -123,7 +126,7 @@ def rollback(inputs: Inputs) -> Step:
     _await_end(stack)
     if bad not in _recorded(stack):
         raise DoneError(f"the record of {stack} does not name {bad[:12]}: there is nothing to take back")
-    return Step(("rollback", "--stack", stack, "--yes"), records=stack)
+    return Step(("rollback", "--stack", stack, "--yes", *WAITING), records=stack)
 
 
 def smoke(inputs: Inputs) -> Step:

@@ -23,6 +23,9 @@ Rehearsal = Annotated[bool, typer.Option("--rehearsal", help="Work on the rehear
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
+_read: dict[str, object] = {}
+
+
 def read_value(key: str) -> str:
     """A secret from a prompt or from standard input, never from arguments."""
     if sys.stdin.isatty():
@@ -31,9 +34,14 @@ def read_value(key: str) -> str:
 
 
 def read_input() -> str:
-    """Standard input. Raises OperationError where it is no text: a shell may write UTF-16 into a pipe."""
+    """Standard input, once and for all: a verb that waited for a lock begins again and asks again.
+
+    Raises OperationError where it is no text: a shell may write UTF-16 into a pipe.
+    """
     try:
-        return sys.stdin.read()
+        if _read.get("from") is not sys.stdin:
+            _read.update({"from": sys.stdin, "text": sys.stdin.read()})
+        return str(_read["text"])
     except UnicodeDecodeError:
         raise OperationError("standard input is no UTF-8 text; nothing was changed") from None
 

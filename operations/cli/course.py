@@ -98,7 +98,7 @@ def carry_out(
         workspace.restore(before, instead_of=after)
         undo = f"Undo: {edit.subject} (another run held the lock)"
         record.commit(workspace, undo, urgent=edit.urgent)
-        raise LockedError(f"{error}\nThe stack file is as it was") from None
+        raise LockedError(f"{error}\nThe stack file is as it was", error.held) from None
     except OperationError as error:
         raise OperationError(f"{error}\n{_way_on(workspace, str(error))}") from None
     return True

@@ -30,11 +30,9 @@ _OPS: Final = {
 }  # fmt: skip
 _UNREGISTERED: Final = "ResourceRegistrationFailed"
 _COLOR: Final = re.compile(r"<\{%[^%]*%\}>")
+# What a bucket's lock says of its holder (the engine's pkg/backend/diy/lock.go).
+_HOLDER: Final = re.compile(r"created by (?P<user>.*)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 _NOISE: Final = re.compile(r"^(update|preview|refresh) failed$|^\s*$")
-
-
-class LockedError(OperationError):
-    """Another run holds the stack's lock; nothing was changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +62,6 @@ class Lock:
     host: str
     pid: int
     since: datetime
-    path: Path
 
     @property
     def alive(self) -> bool | None:
@@ -73,6 +70,14 @@ class Lock:
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host} (process {self.pid}) since {self.since:%Y-%m-%d %H:%M} UTC"
+
+
+class LockedError(OperationError):
+    """Another run holds the stack's lock; nothing was changed. `held` where the backend says by whom."""
+
+    def __init__(self, text: str, held: Lock | None = None) -> None:
+        super().__init__(text)
+        self.held = held
 
 
 Listener = Callable[[str, Change], None]
@@ -177,10 +182,9 @@ class Engine:
         Other backends say so when a run begins (LockedError), and there a person has to free it. Place and
         shape of the file: the engine's pkg/backend/diy/lock.go.
         """
-        url = urlsplit(self._workspace.env.get("PULUMI_BACKEND_URL") or self._backend())
-        if url.scheme != "file":
+        root = self._state_folder
+        if root is None:
             return None
-        root = Path(unquote(url.netloc + url.path)).expanduser()
         places = (f"organization/{PROJECT}/{self._workspace.stack}", self._workspace.stack)
         for place in places:
             for file in sorted((root / ".pulumi" / "locks" / place).glob("*.json")):
@@ -189,22 +193,43 @@ class Engine:
                 except (OSError, ValueError):  # freed this very moment, or not yet written
                     continue
                 return Lock(
-                    user=held["username"], host=held["hostname"], pid=held["pid"], path=file,
+                    user=held["username"], host=held["hostname"], pid=held["pid"],
                     since=datetime.fromisoformat(held["timestamp"]).astimezone(UTC),
                 )  # fmt: skip
         return None
 
+    @cached_property
+    def _state_folder(self) -> Path | None:
+        """The folder that is the backend; None where the backend is none."""
+        url = urlsplit(self._workspace.env.get("PULUMI_BACKEND_URL") or self._backend())
+        return Path(unquote(url.netloc + url.path)).expanduser() if url.scheme == "file" else None
+
+    @property
+    def looks_by_a_run(self) -> bool:
+        """Whether `ensure_free` starts the engine."""
+        return self._state_folder is None
+
     def ensure_unlocked(self) -> None:
         """Raise LockedError while another run holds the lock, with its holder's name."""
-        held = self.lock()
-        if held is None:
-            return
-        stack = self._workspace.stack
-        text = f"stack `{stack}` is locked by {held}"
-        if held.alive is False:
-            text += f"; that process is gone, `python -m operations up --stack {stack}` recovers"
-        text += ". Nothing was changed"
-        raise LockedError(text if held.alive is not None else f"{text}.\n{_freeing(stack)}")
+        if held := self.lock():
+            stack = self._workspace.stack
+            raise LockedError(f"stack `{stack}` is locked by {held}. {_freeing(stack, held)}", held)
+
+    def ensure_free(self) -> None:
+        """As `ensure_unlocked`, of every backend: one that only says so when a run begins is asked by a run.
+
+        That is a refresh of the stack's root, which reads nothing and writes the state as it was. What else
+        it fails by is for the verb to tell.
+        """
+        self.ensure_unlocked()
+        if self.looks_by_a_run:
+            stack = self._workspace.stack
+            try:
+                self._refresh([f"urn:pulumi:{stack}::{PROJECT}::pulumi:pulumi:Stack::{PROJECT}-{stack}"])
+            except LockedError:
+                raise
+            except OperationError:
+                return
 
     def _backend(self) -> str:
         with _Events().errors("the backend cannot be read", self._workspace.stack):
@@ -280,7 +305,9 @@ class _Raising:
         printed, _, last = str(error).partition("stderr:")
         stderr = "\n".join(self._events.stderr).strip() or last.strip()
         if isinstance(error, automation.ConcurrentUpdateError):
-            raise LockedError(f"another run holds the lock:\n{stderr}\n{_freeing(self._stack)}") from None
+            held = _holder(stderr)
+            text = f"another run holds the lock:\n{stderr}\n{_freeing(self._stack, held)}"
+            raise LockedError(text, held) from None
         said = list(dict.fromkeys(self._events.failures)) or self._events.program or [stderr]
         if self._events.failures:
             found = _diagnostics(printed)
@@ -290,11 +317,28 @@ class _Raising:
         raise OperationError(f"{self._what}:\n" + "\n".join(said)) from None
 
 
-def _freeing(stack: str) -> str:
-    """What to do about a lock whose process cannot be asked."""
+def _holder(said: str) -> Lock | None:
+    """The holder that a bucket's refusal names; Pulumi Cloud's names none."""
+    found = _HOLDER.search(said)
+    if not found:
+        return None
+    since = datetime.fromisoformat(found["since"]).astimezone(UTC)
+    return Lock(user=found["user"], host=found["host"], pid=int(found["pid"]), since=since)
+
+
+def _freeing(stack: str, held: Lock | None) -> str:
+    """What to do about a lock, by whether its process runs, is gone, or cannot be asked."""
+    cancel = f"pulumi cancel --stack {stack}"
+    if held and held.alive:
+        return "Nothing was changed"
+    if held and held.alive is False:
+        return (
+            f"That process is gone. Nothing was changed. This frees the lock: {cancel}\n"
+            f"and this also recovers what it left behind: python -m operations up --stack {stack}"
+        )
     return (
-        "Wait for that run. Only if it is certainly over (its job has ended, its machine or process is gone):"
-        f" pulumi cancel --stack {stack}"
+        "Nothing was changed.\nWait for that run. Only if it is certainly over (its job has ended, its"
+        f" machine or process is gone): {cancel}"
     )
 
 

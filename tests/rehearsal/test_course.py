@@ -101,7 +101,7 @@ def test_after_a_killed_run_up_frees_the_lock_of_a_process_that_is_gone_and_appl
     applied_home.pulumi("preview", "-s", "staging", "--expect-no-changes").ok()
 
 
-def test_while_somebody_runs_the_other_is_told_who_and_changes_nothing(applied_home: RehearsalHome) -> None:
+def test_while_somebody_runs_the_other_is_told_who_and_waits_if_told_to(applied_home: RehearsalHome) -> None:
     applied_home.operations(
         "set", "SENTRY_DSN", "--stack", "staging", stdin="https://p@sentry.example/9"
     ).ok()
@@ -109,10 +109,16 @@ def test_while_somebody_runs_the_other_is_told_who_and_changes_nothing(applied_h
     with applied_home.hanging("update", "ProjectEnvironmentVariable", *command) as running:
         before = log(applied_home)
         refused = applied_home.operations("up", "--stack", "staging", "--yes").failed()
-        running.finish().ok()
+        assert log(applied_home) == before
+        patient = (sys.executable, "-m", "operations", "up", "--stack", "staging", "--yes", "--wait", "5")
+        with applied_home.started(*patient) as waiting:
+            told = waiting.line()
+            running.finish().ok()
+            went_on = waiting.finish().ok()
 
     assert f"(process {running.pid})" in refused.stderr
-    assert log(applied_home) == before
+    assert f"(process {running.pid})" in told
+    assert "nothing to change" in went_on.text
 
 
 # --- a clone and the branch that others record in -----------------------------------------------------------

@@ -73,9 +73,9 @@ def test_a_missing_input_is_named() -> None:
 @pytest.mark.parametrize(
     ("step", "command"),
     [
-        ("stage", f"stage --stack staging --yes --release {SHA} --digest {DIGEST}"),
-        ("plan", f"promote --stack staging --release {SHA} --dry-run"),
-        ("rollback", "rollback --stack staging --yes"),
+        ("stage", f"stage --stack staging --yes --release {SHA} --digest {DIGEST} --wait 15"),
+        ("plan", f"promote --stack staging --release {SHA} --dry-run --wait 15"),
+        ("rollback", "rollback --stack staging --yes --wait 15"),
         ("watch", "watch --stack staging --minutes 15"),
         ("review", "review --stack staging --base HEAD^1 --pull-request 7"),
         ("rotation", "remind"),

@@ -23,7 +23,6 @@ def lock(pid: int, host: str = "", since: datetime | None = None) -> Lock:
         host=host or socket.gethostname(),
         pid=pid,
         since=since or datetime.now(UTC),
-        path=Path("lock.json"),
     )
 
 
