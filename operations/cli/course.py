@@ -21,10 +21,16 @@ from operations.stack.engine import Change, Engine, LockedError, Plan
 from operations.stack.workspace import OperationError, Workspace
 from operations.verbs import promote
 
-_COLORS: Final = {"create": "green", "update": "yellow", "replace": "magenta", "delete": "red"}
+_COLORS: Final = {
+    "create": "green",
+    "update": "yellow",
+    "replace": "magenta",
+    "renew": "magenta",
+    "delete": "red",
+}
 _DONE: Final = {
     "create": "created", "update": "updated", "replace": "replaced", "delete": "deleted",
-    "import": "imported", "forget": "forgotten",
+    "import": "imported", "forget": "forgotten", "renew": "made anew",
 }  # fmt: skip
 
 
@@ -114,7 +120,7 @@ def show(plan: Plan) -> None:
     width = max(len(change.name) for change in plan.changes)
     for change in plan.changes:
         color = _COLORS.get(change.op, "default")
-        what = ", ".join(change.properties) if change.op in ("update", "replace") else change.type
+        what = ", ".join(change.properties) if change.op in ("update", "replace", "renew") else change.type
         out.print(
             f"  [{color}]{change.op:9}[/{color}] {escape(change.name):{width}}  [dim]{escape(what)}[/dim]"
         )

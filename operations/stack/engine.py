@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from pulumi import automation
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
-from operations.stack.plans import changed_paths, stays, top
+from operations.stack.plans import LEFT, changed_paths, stays, top
 from operations.stack.workspace import OperationError, Workspace, runs
 from plan.settings import PROJECT
 
@@ -271,8 +271,8 @@ class _Events:
         op = _OPS.get(step.op.value)
         if op is None or step.type == "pulumi:pulumi:Stack":
             return
-        if op == "delete" and stays(step.type, bool(step.old and step.old.retain_on_delete)):
-            op = "forget"
+        if stays(step.type, bool(step.old and step.old.retain_on_delete)):
+            op = LEFT.get(op, op)
         stated = {name for side in (step.old, step.new) for name in (side and side.inputs) or ()}
         changed = {top(path) for path in changed_paths(step.detailed_diff, step.diffs, stated)}
         change = Change(

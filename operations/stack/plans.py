@@ -17,6 +17,8 @@ UNKNOWNS: Final = {
 }  # fmt: skip
 # Deleted in the state only: builds stay on Vercel (components.web_app).
 FORGOTTEN: Final = frozenset({"vercel:index/deployment:Deployment"})
+# What is said of a resource whose old one stays where it is.
+LEFT: Final = {"delete": "forget", "replace": "renew"}
 
 
 def changed_paths(
@@ -32,5 +34,5 @@ def top(path: str) -> str:
 
 
 def stays(type: str, retained: bool) -> bool:
-    """Whether the removal of such a resource is one from the state alone."""
+    """Whether the removal of such a resource, or of its old one, is one from the state alone."""
     return retained or type in FORGOTTEN

@@ -16,13 +16,23 @@ LIMIT: Final = 65_536  # characters of one comment (REST API: "body is too long"
 _ROOM: Final = 60_000  # UTF-8 bytes of the changes in one part: safe however GitHub counts
 _LONGEST: Final = 160  # characters of a value that are shown
 _MOST: Final = 12  # properties of one resource that are shown
-_OPS: Final = ("delete", "forget", "replace", "update", "import", "create", "keep")  # what to look at first
+_OPS: Final = (
+    "delete",
+    "forget",
+    "replace",
+    "renew",
+    "update",
+    "import",
+    "create",
+    "keep",
+)  # what to look at first
 # First character of a line of GitHub's `diff` blocks: green, grey, orange or red.
 _MARKS: Final = {
     "create": "+",
     "import": "+",
     "update": "!",
     "replace": "!",
+    "renew": "!",
     "delete": "-",
     "forget": "!",
     "keep": " ",
@@ -113,6 +123,8 @@ def _lines(change: Change) -> Iterable[str]:
     yield f"{_MARKS[change.op]} {change.op:8}{_shown(change.name)}  ({_shown(kind)})"
     if change.op == "forget":
         yield "      stays where it is; this program alone forgets it"
+    if change.op == "renew":
+        yield "      the old one stays where it is, and this program forgets it; a new one is made"
     for difference in change.differences[:_MOST]:
         old, new = (None if t is None else _shown(t) for t in (difference.old, difference.new))
         path = _shown(difference.path)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from operations.stack.plans import UNKNOWNS, changed_paths, stays
+from operations.stack.plans import LEFT, UNKNOWNS, changed_paths, stays
 from operations.stack.workspace import OperationError
 from plan import paths
 
@@ -59,7 +59,7 @@ class Difference:
 class Change:
     """One resource that the pull request changes."""
 
-    op: str  # create, import, update, replace, delete, forget (what is there stays), keep
+    op: str  # create, import, update, replace, delete, keep; forget and renew: what is there stays
     name: str
     type: str
     differences: tuple[Difference, ...] = ()
@@ -169,8 +169,8 @@ def _change(base: Step | None, head: Step | None) -> Change | None:
         op = "keep" if head.op == "same" else _kind(head.op)
         return Change(op=op, name=name, type=type_)
     if new is None or head is None:
-        return Change(op="forget" if head and head.stays else "delete", name=name, type=type_)
-    op = "replace" if head.op in _REPLACING else "update"
+        return Change(op=_told("delete", head), name=name, type=type_)
+    op = _told("replace", head) if head.op in _REPLACING else "update"
     differences = tuple(_differences(old, new))
     if not differences:  # secrets, or something outside the inputs (a provider, a dependency)
         hidden = head.reasons or (base.reasons if base else ())
@@ -195,6 +195,10 @@ def _step(step: Json) -> Step:
         reasons=tuple(dict.fromkeys(str(reason) for reason in reasons)),
         stays=op == "discard" or stays(_type(str(step["urn"])), bool((before or {}).get("retainOnDelete"))),
     )
+
+
+def _told(op: str, step: Step | None) -> str:
+    return LEFT[op] if step and step.stays else op
 
 
 def _inputs(state: Json) -> Json:

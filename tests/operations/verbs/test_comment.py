@@ -121,6 +121,20 @@ def test_the_removal_of_what_stays_is_told_as_forgetting_it(removed: Inputs, op:
     assert ("stays where it is" in body) == (op == "forget")
 
 
+@pytest.mark.parametrize(("retained", "op"), [(True, "renew"), (False, "replace")])
+def test_the_replacement_of_what_stays_is_told_as_a_new_one_beside_it(retained: bool, op: str) -> None:
+    ops = ("create-replacement", "replace", "delete-replaced")
+    head = plan(*(step("d", op, {"domain": "b"}, {"domain": "a"}) for op in ops))
+    found = json.loads(head)
+    for each in found["steps"]:
+        each.get("oldState", {})["retainOnDelete"] = retained
+    review = reviewed(plan(), json.dumps(found))
+    assert [(change.op, len(change.differences)) for change in review.changes] == [(op, 1)]
+    [body] = bodies(review)
+    assert f"would {op} 1." in body
+    assert ("the old one stays where it is" in body) == retained
+
+
 def test_a_property_whose_name_holds_a_dot_is_told_in_the_engines_syntax() -> None:
     head = plan(step("d", "update", {"env": {"A.B": "2"}}, {"env": {"A.B": "1"}}))
     [change] = reviewed(plan(), head).changes
