@@ -16,7 +16,8 @@ _PART: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _PATH: Final = re.compile(rf"{_PART}(?:/{_PART})*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
-_ID: Final = re.compile(r"[0-9a-f]{64}")  # read as the id of an image
+_ID: Final = re.compile(r"(?:sha256:)?[0-9a-f]{64}")  # read as the id of an image
+_HIGHEST_PORT: Final = 65_535
 _SCHEME: Final = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 _LONGEST: Final = 255  # characters of a whole name
 _HUB: Final = "docker.io/library/"  # with which a name without a host is whole
@@ -90,11 +91,16 @@ def _fault(name: str, text: str) -> str:
         return "no name"
     if path != path.lower():
         return "capitals in its path, which only its host may have"
-    if not _PATH.fullmatch(path) or (host and not _HOST.fullmatch(host)):
+    if not _PATH.fullmatch(path) or (host and not _is_host(host)):
         return "a malformed name"
     if len(name) > longest:
         return f"a name of more than {longest} characters"
     return "64 hex digits for a name, which Docker takes for an id" if _ID.fullmatch(text) else ""
+
+
+def _is_host(host: str) -> bool:
+    port = re.search(r":([0-9]+)$", host)
+    return bool(_HOST.fullmatch(host)) and (port is None or 0 < int(port[1]) <= _HIGHEST_PORT)
 
 
 def _mended(name: str) -> str:

@@ -49,7 +49,8 @@ def parse(text: str, name: str, yaml: YAML) -> Any:
         content = yaml.load(text)
     except MarkedYAMLError as error:
         raise UnreadableError(_fault(error, name, text)) from None
-    except (YAMLError, ValueError, RecursionError):  # no character of YAML, a date of no calendar, too deep
+    # no character of YAML, a date of no calendar, too deep, a YAML that nobody knows
+    except (YAMLError, ValueError, RecursionError, AssertionError):
         raise UnreadableError(Fault("is no YAML that can be read", f"{_EDIT} {name}")) from None
     if content is None:
         content = yaml.map()
@@ -64,6 +65,11 @@ def _fault(error: MarkedYAMLError, name: str, text: str) -> Fault:
     mark = error.problem_mark or error.context_mark
     if isinstance(error, DuplicateKeyError):
         found = list(_twice(pyyaml.compose(text)))
+        if not found:  # a key by its alias, which stands where its anchor does
+            line = mark.line + 1 if mark else 1
+            return Fault(
+                f"line {line}: a key stands there twice; one of two must go", f"{_EDIT} +{line} {name}"
+            )
         told = "; ".join(f"line {again}: {key} stands in line {first} already" for key, first, again in found)
         return Fault(f"{told}; one of two must go", f"{_EDIT} +{found[0][2]} {name}")
     line = mark.line + 1 if mark else 1

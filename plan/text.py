@@ -18,8 +18,14 @@ LINES: Final = frozenset(
     }
 )
 _QUOTED: Final = re.compile(
-    r"""(?:"(.*)"|'(.*)'|`(.*)`|“(.*)”|‘(.*)’|«(.*)»|<(.*)>)\s*[,;]?(\s*\#.*)?""", re.DOTALL
+    r"""(?:"(?P<a>.*)"|'(?P<b>.*)'|`(?P<c>.*)`|<(?P<d>.*)>
+    |[“”„‟«»](?P<e>.*)[“”‟«»]|[‘’‚‛‹›](?P<f>.*)[‘’‛‹›])
+    \s*[,;]?(?P<comment>\s*\#.*)?""",
+    re.DOTALL | re.VERBOSE,
 )
+# What stands before a key's name where a value is set: of shells, of Docker, of YAML and JSON.
+_BEFORE: Final = r"""(?:(?:export|set|setx|declare\s+-x|ENV|ARG|-e|--env|-)\s+|\$env:)?["']?"""
+_ESCAPED: Final = re.compile(r"(?:\\r)?(?:\\n)+$")  # a line end that somebody wrote, not typed
 _COMMENT: Final = re.compile(r"\s\#.*", re.DOTALL)
 # Seen by nobody, although Unicode calls them letters, marks or symbols; the last stands for what was
 # unreadable.
@@ -49,18 +55,24 @@ def read(name: str, text: str) -> Text:
         before = bare
         if bare != (bare := bare.strip()):
             found["spaces around it"] = None
-        if name in bare and bare != (bare := re.sub(rf"^(?:export\s+)?{re.escape(name)}\s*[=:]", "", bare)):
+        if name in bare and bare != (bare := re.sub(rf"^{_BEFORE}{re.escape(name)}[\"']?\s*[=:]", "", bare)):
             found["its own name before it"] = None
         if quoted := _QUOTED.fullmatch(bare):
             found["quotes around it"] = None
-            if quoted[8]:
+            if quoted["comment"]:
                 found["a comment behind it"] = None
-            bare = next(each for each in quoted.groups()[:7] if each is not None)
+            bare = _inside(quoted)
         elif bare != (bare := _COMMENT.sub("", bare)):
             found["a comment behind it"] = None
+        if bare != (bare := _ESCAPED.sub("", bare)):
+            found["a line end in letters behind it"] = None
     if re.search(r"[\r\n]", bare):
         found["more than one line"] = None
     return Text(bare=bare, fault=_fault(bare, found))
+
+
+def _inside(quoted: re.Match[str]) -> str:
+    return next(quoted[name] for name in "abcdef" if quoted[name] is not None)
 
 
 def _lines(text: str) -> Text:
@@ -68,7 +80,7 @@ def _lines(text: str) -> Text:
     bare = _seen(text.replace("\r\n", "\n"), "\n\t", found)
     if quoted := _QUOTED.fullmatch(bare.strip()):
         found["quotes around it"] = None
-        bare = next(each for each in quoted.groups()[:7] if each is not None)
+        bare = _inside(quoted)
     return Text(bare=bare, fault=_fault(bare.strip(), found) if text else "")
 
 

@@ -34,6 +34,10 @@ class Api:
         if (text := read(variable, token)).bare != token:
             fault = text.fault or "came with a line end"  # which this program could cut, but not the plugin
             raise OperationError(f"{variable} {fault}: export the token with which {service} is read alone")
+        if not (token.isascii() and token.isprintable()):
+            raise OperationError(
+                f"{variable} holds a character that no token of {service}'s has: export the token alone"
+            )
         self.service, self.url, self.variable = service, url.rstrip("/"), variable
         self.session = requests.Session()
         self.session.headers["Authorization"] = f"Bearer {token}"

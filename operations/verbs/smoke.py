@@ -84,6 +84,8 @@ def _follow(network: Network, settings: Settings, path: str) -> str:
     """Ask for a page and go where it sends a visitor, as long as that is this site."""
     base, bypass = app_url(settings), settings.values.get(BYPASS)
     headers = {_BYPASS_HEADER: bypass.get_secret_value().strip()} if bypass else {}
+    if not path.startswith("/") or path.startswith("//"):
+        raise ValueError("is no path of the web domain: smokePaths")
     url = urljoin(base, path)
     for _ in range(_REDIRECTS + 1):
         answer = network.get(url, headers)

@@ -9,7 +9,13 @@ from plan.problems import Problem
 from plan.settings import PLACEHOLDER, Settings
 
 _DOMAIN: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
-_DOCKER_HOST: Final = re.compile(r"(unix:///|tcp://[^/]+:\d+|ssh://[^/]+).*")
+# No part begins with a dash: ssh would take it for an option. Nor is there a password, which Docker refuses.
+_NAME: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
+_PORT: Final = r":0*(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
+_ADDRESS: Final = rf"(?:{_NAME}|\[[0-9A-Fa-f:.]+\])"
+_DOCKER_HOST: Final = re.compile(
+    rf"unix:///[^\s]+|tcp://{_ADDRESS}{_PORT}/?|ssh://(?:{_NAME}@)?{_ADDRESS}(?:{_PORT})?(?:/[^\s]*)?"
+)
 
 
 def domains_hosts_ports(settings: Settings) -> Iterator[Problem]:

@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from plan.alerts import RULES, rules_of
-from plan.alerts.objectives import AVAILABILITY, BURNS, CONNECTS, FAST, OBJECTIVES, SLOW, bad_minutes
+from plan.alerts.objectives import AVAILABILITY, BURNS, CONNECTS, FAST, OBJECTIVES, SLOW, bad_minutes, unheard
 from plan.alerts.policy import TASKS_DOWN, WATCHDOG
 from plan.alerts.rule import Rule, Severity
-from plan.alerts.series import BAD_MINUTE, SERIES, Exporter, Proof
+from plan.alerts.series import BAD_MINUTE, SERIES, UNHEARD, Exporter, Proof
 from plan.traffic import VERCEL_RULES, VercelRule, vercel_rules
 from plan.uptime.prometheus import rules_yml
 from rehearsal.stack_files import ROOT
@@ -19,7 +19,8 @@ from tests.builders import monitored, production, staging
 BY_NAME = {rule.name: rule for rule in RULES}
 KNOWN = {series.name: series for series in SERIES}
 FUNCTIONS = {
-    "absent_over_time", "avg", "avg_over_time", "bool", "by", "clamp_min", "count", "count_over_time",
+    "absent_over_time", "avg", "avg_over_time", "bool", "by", "clamp_max", "clamp_min", "count",
+    "count_over_time",
     "increase", "last_over_time", "max", "max_over_time", "on", "or", "and", "unless", "quantile_over_time",
     "rate", "sum", "sum_over_time", "time", "vector", "integration", "check",
 }  # fmt: skip
@@ -40,7 +41,7 @@ def test_a_rule_uses_only_series_whose_exporter_it_names(rule: Rule) -> None:
 
 
 def test_no_series_is_listed_that_no_rule_uses() -> None:
-    used = set().union(*(series_in(rule.expr) for rule in RULES))
+    used = set().union(*(series_in(rule.expr) for rule in RULES), series_in(unheard()["expr"]))
     assert set(KNOWN) == used
 
 
@@ -175,7 +176,7 @@ def test_the_limits_of_a_task_come_from_the_stack_file() -> None:
 def test_every_rendered_alert_has_severity_summary_and_runbook() -> None:
     for group in rules_yml(monitored(production()).settings())["groups"]:
         for rule in group["rules"]:
-            if rule.get("record") == BAD_MINUTE:
+            if rule.get("record") in (BAD_MINUTE, UNHEARD):
                 continue
             assert rule["labels"]["severity"] in {"p1", "p2"}
             assert "$for_" not in rule["annotations"]["summary"]

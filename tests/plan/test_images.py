@@ -16,7 +16,7 @@ NAMES = [
 MALFORMED = [
     "", "/socket", "socket/", "a//b", "a..b", "a___b", "-a", "a-", ".a/b", "a/_b", "ghcr.io/", "a b", "a\tb",
     "ghcr..io/a", "-ghcr.io/a", "ghcr.io:port/a", "ghcr.io:/a", "a/b?c", "ä/b", "a/https://b", "$IMAGE",
-    "a" * 238, "ghcr.io/" + "a" * 248, HEX, "a/b\n",
+    "ghcr.io:0/a", "ghcr.io:65536/a", "a" * 238, "ghcr.io/" + "a" * 248, HEX, "a/b\n",
 ]  # fmt: skip
 
 
@@ -26,6 +26,10 @@ def test_every_name_of_the_grammar_is_taken_alone_and_with_a_tag_or_digest(name:
     for end in (":v1", ":V_1.2-x", f":{'t' * 128}", f"@{DIGEST}", f":v1@{DIGEST}"):
         assert fault_of_reference(name + end) is None
         assert fault_of_name(name + end) == Fault(text="a tag or digest, which the release states", form=name)
+
+
+def test_the_id_of_an_image_is_no_reference() -> None:
+    assert fault_of_reference(DIGEST)
 
 
 @pytest.mark.parametrize("name", MALFORMED)

@@ -221,6 +221,8 @@ def test_a_sibling_that_states_nothing_stops_nothing(tmp_path: Path, text: str) 
     [
         (b"config:\n  release: s3cret\n  b: 1\n  release: B\n", "line 4: release stands in line 2 already"),
         (b"a: b: c", "line 1: is no YAML"),
+        (b"%YAML 1.3\n---\nconfig: {}\n", "no YAML"),
+        (b"config:\n  ? &k release\n  : s3cret\n  *k : B\n", "a key stands there twice"),
         (b"[1]", "holds no map"),
         (b"config: 3", "holds no map"),
         (b"\0", "no YAML"),

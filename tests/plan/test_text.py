@@ -13,6 +13,20 @@ CAME: dict[str, tuple[str, str]] = {
     "double quotes": ('"{}"', "quotes around it"),
     "single quotes": ("'{}'", "quotes around it"),
     "a word processor's quotes": ("“{}”", "quotes around it"),
+    "quotes of other languages": ("„{}“", "quotes around it"),
+    "quotes of other languages again": ("‚{}‘", "quotes around it"),
+    "quotes that point inwards": ("»{}«", "quotes around it"),
+    "single ones that point": ("‹{}›", "quotes around it"),
+    "one quote for both ends": ("”{}”", "quotes around it"),
+    "a line of cmd": ("set KEY={}", "its own name before it"),
+    "a line of PowerShell": ("$env:KEY = '{}'", "its own name before it"),
+    "a line of fish or of bash": ('declare -x KEY="{}"', "its own name before it"),
+    "a line of a Dockerfile": ("ENV KEY={}", "its own name before it"),
+    "an option of docker": ("-e KEY={}", "its own name before it"),
+    "an item of compose": ("- KEY={}", "its own name before it"),
+    "a line of JSON": ('"KEY": "{}",', "its own name before it and spaces around it and quotes around it"),
+    "a line end as JSON writes it": (r"{}\n", "a line end in letters behind it"),
+    "the same of Windows": (r'"{}\r\n"', "quotes around it and a line end in letters behind it"),
     "brackets of a chat": ("<{}>", "quotes around it"),
     "quotes and a comma": ('"{}",\n', "quotes around it"),
     "quotes and a comment": ('"{}" # of staging', "quotes around it and a comment behind it"),
@@ -69,6 +83,7 @@ def test_more_than_one_line_is_refused_where_none_belongs() -> None:
     [
         'a"b', "it's", '"open', 'close"', '"a" b', "a b c", "비밀 번호", "a#b", "#channel", "x=y=", "KEYS=1",
         "https://a.example/x?KEY=1#part", "^https://a$", "a,", "<a", "a>", "MY_KEY=1",
+        "set of KEY=1", "-KEY=1", "a\\nb", "$env:KEY",
     ],
 )  # fmt: skip
 def test_what_is_inside_a_value_stays(value: str) -> None:

@@ -162,6 +162,7 @@ def test_a_socket_server_without_tls_is_asked_without_and_the_site_never_is() ->
     modules = blackbox_yml(settings)["modules"]
     assert {name: module["http"]["fail_if_not_ssl"] for name, module in modules.items()} == {
         "web": True,
+        "unheard": True,
         "socket": False,
     }
 
@@ -177,6 +178,12 @@ def test_the_bypass_of_vercels_protection_is_told_to_vercel_alone() -> None:
     ]
     used = {t["labels"]["check"]: t["labels"]["__param_module"] for t in probe["static_configs"]}
     assert used == {"web": "web", "api": "web", "socket": "socket"}
+    jobs = {job["job_name"]: job for job in prometheus_yml(full(staging()).settings())["scrape_configs"]}
+    again = [t["labels"] for t in jobs["unheard"]["static_configs"]]
+    assert [(one["check"], one["__param_module"]) for one in again] == [
+        ("web", "unheard"),
+        ("api", "unheard"),
+    ]
 
 
 def test_an_app_without_a_health_endpoint_has_one_check_less() -> None:

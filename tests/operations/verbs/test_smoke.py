@@ -102,6 +102,13 @@ def test_a_page_that_is_broken_beside_a_challenged_one_fails() -> None:
     assert pages == [None, False, True]
 
 
+@pytest.mark.parametrize("path", [f"//{SOCKET}/", f"http://{SOCKET}/", "feed"])
+def test_a_path_that_names_another_host_is_not_asked_for(path: str) -> None:
+    with site({}) as (network, asked):
+        finding = next(smoke(settings(path), network))
+    assert (finding.ok, asked) == (False, [])
+
+
 def test_the_bypass_goes_to_the_web_domain_and_nowhere_else() -> None:
     named = {"socketRelease": "a" * 40, "socketDigest": f"sha256:{'a' * 64}", "socketTls": "acme"}
     with site({"/": (307, {"Location": "/login"})}) as (network, asked):
