@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from operations.services.accounts import GITHUB_URL
 from operations.services.network import Network
+from operations.stack.workspace import OperationError
 from plan.settings import Settings
 
 ENTRY_POINT: Final = "rehearsal.practice:Rehearsal"
@@ -48,8 +49,16 @@ class Practice(Protocol):
 
 
 def practice() -> Practice:
-    """The rehearsal of this clone. Raises ImportError where there is none."""
-    made: Practice = pkgutil.resolve_name(ENTRY_POINT)()
+    """The rehearsal of this clone. Raises OperationError where there is none."""
+    try:
+        made: Practice = pkgutil.resolve_name(ENTRY_POINT)()
+    except ModuleNotFoundError as error:
+        room = ENTRY_POINT.partition(".")[0]
+        if error.name != room:
+            raise
+        raise OperationError(
+            f"there is no {room}/ beside these operations: leave out --rehearsal, and unset {ACCOUNT}"
+        ) from None
     return made
 
 
