@@ -1,9 +1,12 @@
 """`doctor`: one line a check, a fix below each finding, exit code 1 if there is one."""
 
+import json
 import socket
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -13,18 +16,29 @@ from operations.services.practice import ACCOUNT, practice
 from operations.verbs import doctor as examination
 
 
-def doctor(stack: Stack, rehearsal: Rehearsal = False) -> None:
+def doctor(
+    stack: Stack,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    rehearsal: Rehearsal = False,
+) -> None:
     """Check this machine and the accounts before a live run. Changes nothing."""
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, github_url):
-        found = 0
+        found: list[examination.Check] = []
         resolve = _resolver(workspace.env.get(ACCOUNT))
         for check in examination.examine(workspace, vercel_url, github_url, resolve, datetime.now(UTC)):
-            found += bool(check.fault)
-            _show(check)
-    if found:
-        out.print(f"\n[bold]{found} {'finding' if found == 1 else 'findings'}[/bold]")
+            found.append(check)
+            if not as_json:
+                _show(check)
+    count = len(examination.faults(found))
+    if as_json:
+        checks = [asdict(check) for check in found]
+        print(json.dumps({"stack": stack, "findings": count, "checks": checks}, indent=2))
+    elif count:
+        out.print(f"\n[bold]{count} {'finding' if count == 1 else 'findings'}[/bold]")
+    else:
+        out.print("\nnothing found")
+    if count:
         raise typer.Exit(1)
-    out.print("\nnothing found")
 
 
 def _show(check: examination.Check) -> None:

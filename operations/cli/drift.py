@@ -50,8 +50,9 @@ def drift(
             if unknown := sorted(set(mend) - {f.name for f in chosen}):
                 names = ", ".join(f.name for f in found.findings) or "nothing"
                 raise OperationError(f"no change by hand is named {', '.join(unknown)}. Found: {names}")
+            console = err if as_json else out
             for finding in chosen:
-                out.print(f"  mend    {finding.where}: {finding.what}", markup=False)
+                console.print(f"  mend    {finding.where}: {finding.what}", markup=False)
             Engine(workspace).ensure_unlocked()
             confirm("Write what was applied again?", yes=yes)
             with Progress() as progress:
@@ -59,7 +60,7 @@ def drift(
             found = look()
             if left := [f.where for f in found.findings if f.name in mend]:
                 raise OperationError(f"written, and it differs again: {', '.join(left)}")
-            out.print(f"Mended: {', '.join(mend)}.", markup=False)
+            console.print(f"Mended: {', '.join(mend)}.", markup=False)
     if as_json:
         print(json.dumps(found.as_json(), indent=2))
     else:

@@ -9,6 +9,7 @@ import pytest
 from operations.verbs.drift.unseen import WHERE
 from rehearsal.standin.drift import DRIFTS
 from tests.harness import RehearsalHome
+from tests.schemas import parsed
 
 ENVIRONMENT = "gate-share-paint-environment-production"
 PEPPER = "web-variable-BATTLE_PASSWORD_PEPPER-production"
@@ -43,8 +44,7 @@ def drift(home: RehearsalHome, stack: str, code: int) -> dict[str, Any]:
     """What `drift --json` finds; it must end with this code."""
     done = home.operations("drift", "--json", "--stack", stack)
     assert done.code == code, done.text
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return parsed("drift", done.stdout)
 
 
 def test_every_change_by_hand_of_the_accounts_is_looked_for(module_home: RehearsalHome) -> None:

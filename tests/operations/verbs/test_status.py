@@ -1,7 +1,6 @@
 """What `status` says of a key: set with its age, missing, derived, made; never its value."""
 
 import io
-import json
 import subprocess
 import sys
 from datetime import timedelta
@@ -14,6 +13,7 @@ from operations.cli.status import show
 from operations.stack.workspace import Workspace
 from operations.verbs.status import StackStatus, keys
 from tests.builders import ROOT, TODAY, StackFile, staging
+from tests.schemas import parsed
 
 
 def cells(file: StackFile) -> dict[tuple[str, str], tuple[str, int | None, str]]:
@@ -66,7 +66,7 @@ def test_a_stack_that_cannot_be_decrypted_says_so_and_the_others_are_shown(
 
     done = run("--json")
     assert done.stdout, done.stderr
-    shown = json.loads(done.stdout)
+    shown = parsed("status", done.stdout)
     assert done.returncode == 1
     states = {(key["key"], key["environment"]): key["state"] for key in shown["keys"]}
     assert states["SENTRY_DSN", "production"] == "not known"
