@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from plan.assignments import Assignment, assignments
 from plan.fingerprints import fingerprint_all
+from plan.problems import config_set
 from plan.rows import Class, Store
 from plan.settings import Settings
 
@@ -169,8 +170,8 @@ def skipped_builds(project: Mapping[str, Any], stack: str) -> list[str]:
     if project.get("enableAffectedProjectsDeployments"):
         found.append(
             "vercelProject.enableAffectedProjectsDeployments: Vercel cancels the build of a commit that "
-            f"changes nothing of the project. {why}: pulumi config set --path "
-            f"vercelProject.enableAffectedProjectsDeployments false --stack {stack}"
+            f"changes nothing of the project. {why}: "
+            + config_set(stack, "vercelProject.enableAffectedProjectsDeployments", "false", "bool")
         )
     return found
 

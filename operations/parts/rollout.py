@@ -19,10 +19,6 @@ from plan.uptime import AGENT, UPTIME, uptime_plan
 from plan.uptime.services import Service
 
 _MEND: Final = "Mend it in the stack file and run `pulumi up` again; nothing else is needed."
-_AGAIN: Final = (
-    "Mend it in the stack file, go back with `python -m operations rollback --part socket`, or try the same "
-    "again: pulumi up --refresh --run-program"
-)
 
 
 @dataclass(frozen=True)
@@ -39,6 +35,11 @@ class Rollout:
 
     def __init__(self, settings: Settings) -> None:
         self._access = socket_host(settings)
+        self._again = (
+            "Mend it in the stack file, go back with `python -m operations rollback --part socket --stack "
+            f"{settings.stack}`, or try the same again: pulumi up --refresh --run-program --stack "
+            f"{settings.stack}"
+        )
         self._window = float(settings.socket_watch_seconds)
         self._server = Wanted(
             service_name(settings.stack),
@@ -99,8 +100,8 @@ class Rollout:
         except OperationError:
             return ""  # nothing of it is to be changed, and `drift` says that its host does not answer
         if running.image == wanted.image and running.update:
-            return f"Swarm took the last change of {wanted.called}'s settings back. {_AGAIN}"
-        raise OperationError(failure(wanted, running, reasons, _AGAIN))
+            return f"Swarm took the last change of {wanted.called}'s settings back. {self._again}"
+        raise OperationError(failure(wanted, running, reasons, self._again))
 
     def _kept(self, touched: Collection[str]) -> Iterator[str]:
         """The sentence for each other service that has its configuration of before, or no task at all."""
@@ -113,7 +114,9 @@ class Rollout:
                 for wanted in services:
                     running = host.service(wanted.service)
                     if running and _failed(running):
-                        yield failure(wanted, running, host.reasons(wanted.service, wanted.image), _AGAIN)
+                        yield failure(
+                            wanted, running, host.reasons(wanted.service, wanted.image), self._again
+                        )
 
     def pull_proxy(self) -> None:
         """Have the proxy's image on its host before the old one ends, and refuse one that cannot be had."""

@@ -65,7 +65,7 @@ def inspect(
     """
     found = Adoption()
     _inspect_project(settings, managed, vercel, found)
-    _inspect_web(web_plan(settings), managed, vercel, found)
+    _inspect_web(settings, managed, vercel, found)
     for index, reviewer in enumerate(settings.reviewers):
         if reviewer.id is None:
             kind = "user" if reviewer.user else "team"
@@ -203,7 +203,10 @@ def _text(value: Any) -> str:
     return "not set" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
-def _inspect_web(plan: WebPlan, managed: Mapping[str, str], vercel: VercelAccount, found: Adoption) -> None:
+def _inspect_web(
+    settings: Settings, managed: Mapping[str, str], vercel: VercelAccount, found: Adoption
+) -> None:
+    plan = web_plan(settings)
     place = f"{plan.team_id}/{plan.project_id}"
     environments = {e["slug"]: e["id"] for e in vercel.custom_environments()}
     custom = plan.custom_environment
@@ -223,7 +226,7 @@ def _inspect_web(plan: WebPlan, managed: Mapping[str, str], vercel: VercelAccoun
     for variable in plan.variables:
         if variable.name not in managed:
             for match in _matches(live, variable, custom_id):
-                _adopt_variable(variable, match, place, found)
+                _adopt_variable(variable, match, place, found, settings.stack)
 
 
 def _refuse_oversize(plan: WebPlan, live: list[Json], custom_id: str | None) -> None:
@@ -264,7 +267,7 @@ def _targets(item: Json) -> tuple[str, ...]:
     return (target,) if isinstance(target, str) else tuple(target)
 
 
-def _adopt_variable(variable: Variable, item: Json, place: str, found: Adoption) -> None:
+def _adopt_variable(variable: Variable, item: Json, place: str, found: Adoption, stack: str) -> None:
     label = f"{variable.key} ({variable.environment})"
     renew = variable.sensitive and item.get("type") != "sensitive"
     target = variable.scope.target
@@ -294,7 +297,7 @@ def _adopt_variable(variable: Variable, item: Json, place: str, found: Adoption)
         raise OperationError(
             f"variable {label} is public, but sensitive at Vercel, which an import cannot change: remove it "
             "in Vercel's dashboard (the next `up` makes it) or, where the team's policy demands it: "
-            "pulumi config set vercelSensitiveOnly true"
+            f"pulumi config set vercelSensitiveOnly true --stack {stack}"
         )
     elif renew:
         found.deletions.append(Deletion(id=item["id"], label=label))
