@@ -115,7 +115,9 @@ class DeploymentGate(pulumi.ComponentResource):
                 else None,
                 "required_status_checks": {
                     "strict_required_status_checks_policy": True,
-                    "required_checks": [{"context": check} for check in rule.checks],
+                    "required_checks": [
+                        {"context": check.name, "integration_id": check.app} for check in rule.checks
+                    ],
                 }
                 if rule.checks
                 else None,

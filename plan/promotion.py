@@ -4,11 +4,12 @@ Pure: facts in, lines out. `operations.verbs.promote` gathers the facts and show
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
+from plan.protection import Check
 from plan.rotation import DUE_DAYS, iso_date
 from plan.settings import Settings
 
@@ -207,18 +208,37 @@ def _short(file: Mapping[str, Any]) -> str:
     return str(file["filename"]).removeprefix(MIGRATIONS)
 
 
-def checks_line(required: Iterable[str], runs: Iterable[Mapping[str, Any]], where: str) -> Line:
-    """Whether every required check is green among the latest runs of a commit."""
-    latest = {run["name"]: run["conclusion"] or run["status"] for run in runs}
-    names, what = tuple(required), "required checks"
+def made_by(checks: Iterable[Check], run: Mapping[str, Any]) -> bool:
+    """Whether a check run is of a required check and of its app (`app.id` of GitHub's answer)."""
+    return Check(name=run["name"], app=(run.get("app") or {}).get("id", 0)) in checks
+
+
+def checks_line(required: Collection[Check], runs: Collection[Mapping[str, Any]], where: str) -> Line:
+    """Whether every required check is green among the latest runs of a commit, by the app that makes it.
+
+    Runs of another app under the same name do not count; whose they are is told.
+    """
+    latest = {run["name"]: run["conclusion"] or run["status"] for run in runs if made_by(required, run)}
+    names, what = tuple(check.name for check in required), "required checks"
     red = [f"{name} {latest[name]}" for name in names if latest.get(name, "success") != "success"]
     missing = [name for name in names if name not in latest]
     if red or missing:
         parts = [", ".join(red)] if red else []
         parts += [f"no run of {', '.join(missing)}"] if missing else []
+        parts += [
+            f"{run['name']} of app {_app(run)} does not count, it has to be of {check.app}"
+            for check in required
+            for run in runs
+            if run["name"] == check.name and check.name in missing
+        ]
         fix = "make them green in the app's repository; the mended release then comes by itself"
         return Line.no_go(what, f"{'; '.join(parts)} ({where})", fix)
     return Line.go(what, f"{', '.join(names)} green ({where})")
+
+
+def _app(run: Mapping[str, Any]) -> str:
+    app = run.get("app") or {}
+    return f"{app.get('slug', 'unknown')} ({app.get('id', 'no id')})"
 
 
 def ages_line(settings: Settings, today: date) -> Line:

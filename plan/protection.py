@@ -12,12 +12,27 @@ from plan.settings import Reviewer, Settings
 # Names of the check runs that must be green (plan §2.1 for the app; .github/workflows here for this program).
 APP_CHECKS: Final = ("lint", "type-check", "test", "build", "pai16-ci-gate")
 INFRA_CHECKS: Final = ("test", "rehearsal", "live")
+# Id of the app that makes the check runs of workflows; the same for everybody: GET /apps/github-actions.
+GITHUB_ACTIONS: Final = 15368
 RECORD_BRANCH: Final = "main"  # of this program: the release record of every stack (ADR 0013)
 
 
 def plan_environment(environment: str) -> str:
     """The environment in which the live stack is read without anybody's approval."""
     return f"{environment}-plan"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A check that must be green, and the GitHub App that has to say so: a name alone can be anybody's."""
+
+    name: str
+    app: int
+
+
+def required(settings: Settings, names: tuple[str, ...]) -> tuple[Check, ...]:
+    """The checks of these names, each of the app that `checkApps` names, or of GitHub Actions."""
+    return tuple(Check(name=name, app=settings.check_apps.get(name, GITHUB_ACTIONS)) for name in names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +61,7 @@ class Repository:
     tags: tuple[str, ...]
     guarded: bool  # whether this stack also declares the rulesets of `branch` and `tags`
     plans: bool  # whether its workflows read the live stack before somebody approves a change
-    checks: tuple[str, ...]
+    checks: tuple[Check, ...]
     capability: Capability
     bypass_app: int | None  # GitHub App that may push past the branch ruleset
 
@@ -72,7 +87,7 @@ class Ruleset:
     repository: str
     target: Literal["branch", "tag"]
     pattern: str
-    checks: tuple[str, ...]
+    checks: tuple[Check, ...]
     approvals: int
     bypass_app: int | None
 
@@ -95,7 +110,7 @@ def repositories(settings: Settings) -> tuple[Repository, ...]:
             tags=settings.tags,
             guarded=True,
             plans=False,
-            checks=APP_CHECKS,
+            checks=required(settings, APP_CHECKS),
             capability=capability(settings.github_plan, settings.app_repository_visibility),
             bypass_app=None,
         ),
@@ -105,7 +120,7 @@ def repositories(settings: Settings) -> tuple[Repository, ...]:
             tags=(),
             guarded=bool(settings.vercel_project),
             plans=True,
-            checks=INFRA_CHECKS,
+            checks=required(settings, INFRA_CHECKS),
             capability=capability(settings.github_plan, settings.infra_repository_visibility),
             bypass_app=settings.release_app_id or None,
         ),

@@ -87,6 +87,7 @@ class Settings(_Strict):
     infra_repository_visibility: Literal["public", "private"] = "private"
     unprotected_repositories: tuple[str, ...] = ()
     release_app_id: Annotated[int, Field(ge=0)] = 0
+    check_apps: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
 
     vercel_team: str = ""
     vercel_team_slug: str = ""

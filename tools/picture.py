@@ -239,7 +239,11 @@ def _rulesets(rows: StackRows) -> tuple[_Block, ...]:
     found: dict[str, list[str]] = {}
     for ruleset in rows.gate.rulesets:
         rule = ruleset.rule
-        checks = f", {_count(len(rule.checks), 'check')}: {', '.join(rule.checks)}" if rule.checks else ""
+        checks = (
+            f", {_count(len(rule.checks), 'check')}: {', '.join(c.name for c in rule.checks)}"
+            if rule.checks
+            else ""
+        )
         text = (
             f"{rule.pattern}: {_count(rule.approvals, 'approval')}{checks}"
             if rule.target == "branch"

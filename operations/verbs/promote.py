@@ -18,7 +18,7 @@ from plan import promotion
 from plan.config import Loaded
 from plan.preflight import check
 from plan.promotion import P1_LABEL, Kept, Line, Point
-from plan.protection import APP_CHECKS
+from plan.protection import APP_CHECKS, required
 from plan.settings import PROJECT, Settings
 from plan.socket import SOCKET, service_name
 from plan.web import names
@@ -295,13 +295,14 @@ class Judge:
     def _app(self, new: Release) -> Iterator[Line]:
         repository, base = self.target.app_repository, self.served
         runs, where = self.github.check_runs(repository, new.web), f"at {new.web[:7]}"
-        own = {run["name"] for run in runs}
+        needed = required(self.target, APP_CHECKS)
+        own = {run["name"] for run in runs if promotion.made_by(needed, run)}
         if not own >= set(APP_CHECKS):  # a merge commit may have none of its own; those that it has count
             for pull in self.github.pulls_of(repository, new.web):
                 of_pull = self.github.check_runs(repository, pull["head"]["sha"])
                 runs = [*runs, *(run for run in of_pull if run["name"] not in own)]
                 where += f", of pull request #{pull['number']}"
-        yield promotion.checks_line(APP_CHECKS, runs, where)
+        yield promotion.checks_line(needed, runs, where)
         if not base or base == new.web:
             return
         comparison = self.github.comparison(repository, base, new.web)

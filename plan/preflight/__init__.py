@@ -61,6 +61,7 @@ RULES: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     hosts.images,
     hosts.host_access,
     hosts.registry_login,
+    github.check_apps,
     github.reviewers,
     github.capabilities,
     adoption.compared,

@@ -6,8 +6,16 @@ from plan import paths
 from plan.delivery import Kind, environments, names
 from plan.preflight.fixes import to_remove, to_set
 from plan.problems import Problem
-from plan.protection import repositories, rulesets
+from plan.protection import APP_CHECKS, INFRA_CHECKS, repositories, rulesets
 from plan.settings import PLACEHOLDER, Settings
+
+
+def check_apps(settings: Settings) -> Iterator[Problem]:
+    """An app is named for a required check only: a misspelt one would leave the right one as it was."""
+    known = tuple(dict.fromkeys((*APP_CHECKS, *INFRA_CHECKS)))
+    for check in sorted(set(settings.check_apps) - set(known)):
+        path = f"checkApps.{check}"
+        yield Problem(path, f"is no required check ({', '.join(known)})", to_remove(settings, path))
 
 
 def reviewers(settings: Settings) -> Iterator[Problem]:

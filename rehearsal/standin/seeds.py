@@ -8,7 +8,7 @@ unprotected environments that Vercel's integration makes. Ids of hand-made objec
 from pathlib import Path
 from typing import Final
 
-from plan.protection import APP_CHECKS
+from plan.protection import APP_CHECKS, GITHUB_ACTIONS
 from rehearsal import demo
 from rehearsal.standin.account import Account, new_id
 from rehearsal.standin.vercel.deployment import build
@@ -123,12 +123,15 @@ def _seed_commits(account: Account) -> None:
         parent = sha
 
 
+ACTIONS = {"id": GITHUB_ACTIONS, "slug": "github-actions", "name": "GitHub Actions"}
+
+
 def commit(account: Account, sha: str, *, parent: str | None) -> None:
     """A commit of the app at GitHub, with every required check green."""
     files = [{"filename": f"app/page-{sha[0]}.tsx", "status": "modified", "patch": "@@ -1 +1 @@"}]
     document = {"repository": demo.APP_REPOSITORY, "parent": parent, "files": files}
     account.put("commit", f"{demo.APP_REPOSITORY}:{sha}", document)
     for place, name in enumerate(APP_CHECKS, 1):
-        run = {"name": name, "status": "completed", "conclusion": "success"}
+        run = {"name": name, "status": "completed", "conclusion": "success", "app": ACTIONS}
         number = int(sha[0], 16) * 100 + place
         account.put("checkRun", str(number), {"repository": demo.APP_REPOSITORY, "sha": sha, **run})

@@ -166,8 +166,9 @@ def test_nothing_may_be_deleted_or_force_pushed() -> None:
 
 def test_the_branch_demands_the_checks_and_approvals() -> None:
     rules = ruleset(production(), "gate-share-paint-ruleset-main").inputs["rules"]
-    checks = [c["context"] for c in rules["requiredStatusChecks"]["requiredChecks"]]
-    assert checks == ["lint", "type-check", "test", "build", "pai16-ci-gate"]
+    checks = rules["requiredStatusChecks"]["requiredChecks"]
+    assert [c["context"] for c in checks] == ["lint", "type-check", "test", "build", "pai16-ci-gate"]
+    assert {c["integrationId"] for c in checks} == {15368}  # GitHub Actions; a name alone can be anybody's
     assert rules["requiredStatusChecks"]["strictRequiredStatusChecksPolicy"] is True
     assert rules["pullRequest"] == {
         "requiredApprovingReviewCount": 2,

@@ -85,3 +85,12 @@ def test_an_app_that_the_ruleset_of_the_record_would_refuse_is_asked_for(
     file.config["delivery"] = {file.stack: {"APP_CLIENT_ID": "Iv1.value"}}
     found = [problem.key for problem in file.check().problems]
     assert [key for key in found if key == "releaseAppId"] == problems
+
+
+def test_an_app_named_for_a_check_that_nobody_requires_is_refused_by_its_path() -> None:
+    file = production()
+    file.config["checkApps"] = {"pai16-ci-gate": 77, "pai16-gate": 77}
+    [found] = [problem for problem in file.check().problems if problem.key.startswith("checkApps")]
+    assert found.key == "checkApps.pai16-gate"
+    assert "pai16-ci-gate" in found.text
+    assert "pulumi config rm --path" in found.fix

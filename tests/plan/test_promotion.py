@@ -15,7 +15,10 @@ from plan.promotion import (
     migration_lines,
     restricting,
 )
+from plan.protection import Check
 from tests.builders import TODAY, production
+
+ACTIONS = {"id": 15368, "slug": "github-actions"}
 
 
 @pytest.mark.parametrize(
@@ -146,11 +149,31 @@ def test_a_red_a_running_and_a_missing_check_refuse_by_name() -> None:
         {"name": "lint", "status": "completed", "conclusion": "failure"},
         {"name": "test", "status": "in_progress", "conclusion": None},
     ]
-    line = checks_line(("lint", "test", "build"), runs, "at 1111111")
+    needed = [Check(name=name, app=15368) for name in ("lint", "test", "build")]
+    line = checks_line(needed, [run | {"app": ACTIONS} for run in runs], "at 1111111")
     assert line.ok is False
     assert line.evidence == "lint failure, test in_progress; no run of build (at 1111111)"
-    green = [{"name": "lint", "status": "completed", "conclusion": "success"}]
-    assert checks_line(("lint",), green, "at 1111111").ok
+    green = {"name": "lint", "status": "completed", "conclusion": "success", "app": ACTIONS}
+    assert checks_line(needed[:1], [green], "at 1111111").ok
+
+
+@pytest.mark.parametrize(
+    ("app", "told"), [({"id": 9, "slug": "forger"}, "forger (9)"), (None, "unknown (no id)")]
+)
+def test_a_green_run_of_another_app_counts_for_nothing_and_is_told(
+    app: dict[str, Any] | None, told: str
+) -> None:
+    """Neither in place of the run of the right app, nor over a red one of it."""
+    needed = [Check(name="lint", app=15368)]
+    forged = {"name": "lint", "status": "completed", "conclusion": "success", "app": app}
+    alone = checks_line(needed, [forged], "at 1111111")
+    assert alone.ok is False
+    assert (
+        alone.evidence
+        == f"no run of lint; lint of app {told} does not count, it has to be of 15368 (at 1111111)"
+    )
+    over = checks_line(needed, [{**forged, "conclusion": "failure", "app": ACTIONS}, forged], "at 1111111")
+    assert over.evidence == "lint failure (at 1111111)"
 
 
 def test_a_key_past_90_days_refuses_and_one_of_89_does_not() -> None:

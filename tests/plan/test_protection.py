@@ -129,9 +129,16 @@ def test_a_branch_demands_its_repositorys_checks_and_the_stacks_approvals() -> N
         refs(production())["share-paint:refs/heads/main"],
         refs(production())["share-paint-infra:refs/heads/main"],
     )
-    assert (app.checks, app.approvals) == (APP_CHECKS, 2)
-    assert (infra.checks, infra.approvals) == (INFRA_CHECKS, 2)
+    assert ([c.name for c in app.checks], app.approvals) == ([*APP_CHECKS], 2)
+    assert ([c.name for c in infra.checks], infra.approvals) == ([*INFRA_CHECKS], 2)
     assert refs(staging())["share-paint:refs/heads/develop"].approvals == 1
+
+
+def test_a_check_is_of_github_actions_unless_the_stack_file_names_another_app() -> None:
+    file = production()
+    file.config["checkApps"] = {"pai16-ci-gate": 77}
+    apps = {c.name: c.app for c in refs(file)["share-paint:refs/heads/main"].checks}
+    assert apps == dict.fromkeys(APP_CHECKS, 15368) | {"pai16-ci-gate": 77}
 
 
 def test_a_tag_demands_no_checks_because_a_merge_commit_has_none() -> None:

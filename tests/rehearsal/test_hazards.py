@@ -512,6 +512,7 @@ HAZARDS: Final[dict[str, str]] = {
     "sensitive-drift-unseen": "test_changes_by_hand_are_found_and_their_commands_take_them_back",
     "reviewers-drift-unseen": "test_changes_by_hand_are_found_and_their_commands_take_them_back",
     "policy-drift-unseen": "test_changes_by_hand_are_found_and_their_commands_take_them_back",
+    "forged-check": "test_a_green_run_of_another_app_counts_for_nothing_and_is_told",
     "checks-not-offered": "test_a_permission_that_the_token_lacks_is_named_for_each_repository_that_needs_it",
     "digest-dropped-unseen": "test_a_change_by_hand_on_a_host_is_found_and_its_command_takes_it_back",
     "secret-drift-unseen": "test_changes_by_hand_are_found_and_their_commands_take_them_back",

@@ -734,7 +734,7 @@ def test_ruleset_drift_is_seen__and_its_deletion(hub: Hub) -> None:
 
 
 def test_ruleset_equal_import_shows_nothing__merge_methods_left_to_github_included(hub: Hub) -> None:
-    checks = [{"context": "test"}, {"context": "build", "integrationId": 0}]
+    checks: list[dict[str, object]] = [{"context": "test"}, {"context": "build", "integrationId": 0}]
     actors = [
         {"actorType": "Team", "actorId": 9, "bypassMode": "always"},
         {"actorType": "Integration", "actorId": 5, "bypassMode": "always"},
@@ -755,6 +755,8 @@ def test_ruleset_equal_import_shows_nothing__merge_methods_left_to_github_includ
     stated["bypassActors"].reverse()
     checks.reverse()
     assert hub.changes(adopted, **stated) == []
+    checks[0]["integrationId"] = 15368  # live it may be anybody's
+    assert hub.changes(adopted, **stated) == ["rules.requiredStatusChecks.requiredChecks[0].integrationId"]
     assert hub.changes(adopted, **{**stated, "rules": {"deletion": True}}) == [
         "rules.pullRequest",
         "rules.requiredStatusChecks",

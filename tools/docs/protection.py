@@ -65,7 +65,7 @@ def _ruleset_table(stacks: Sequence[StackRows], repository: str) -> list[str]:
             stack.settings.stack,
             f"`{r.rule.ref}`",
             str(r.rule.approvals) if r.rule.target == "branch" else "–",
-            join([f"`{check}`" for check in r.rule.checks], "–"),
+            join([f"`{check.name}`" for check in r.rule.checks], "–"),
             "deletion, force push" + ("" if r.rule.target == "branch" else ", any update"),
             f"app {r.rule.bypass_app}" if r.rule.bypass_app else "nobody",
         )

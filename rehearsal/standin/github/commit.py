@@ -27,6 +27,7 @@ def _get_check_runs(account: Account, query: Query, _: Any, owner: str, name: st
             "name": run["name"],
             "status": run["status"],
             "conclusion": run["conclusion"],
+            "app": run["app"],
             "html_url": f"https://com/{owner}/{name}/runs/{id}",
         }
         for id, run in account.find("checkRun", repository=name, sha=sha)
