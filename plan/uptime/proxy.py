@@ -27,6 +27,7 @@ def caddyfile(settings: Settings, prefix: str) -> str:
     return f"""\
 {{
 \tadmin off
+\tgrace_period 1s
 \thttp_port {PROXY_HTTP_PORT}
 \thttps_port {PROXY_HTTPS_PORT}
 {https}{PUBLISHED_PROTOCOLS}}}

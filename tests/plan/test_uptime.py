@@ -114,6 +114,7 @@ def test_only_the_proxy_is_reached_from_outside_and_it_knows_one_password() -> N
     assert caddyfile.index("@known header Authorization") < caddyfile.index("reverse_proxy")
     assert caddyfile.rstrip().endswith("respond 401\n\t}\n}")
     assert "admin off" in caddyfile
+    assert "grace_period 1s" in caddyfile  # else its port is taken until the last request has ended
 
 
 @pytest.mark.parametrize(
