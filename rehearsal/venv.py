@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -34,10 +35,21 @@ def ensure(progress: Progress = say) -> Path:
             if not _usable(folder):
                 progress(f"installing Python packages into {folder}")
                 shutil.rmtree(folder, ignore_errors=True)
-                _install(folder)
+                _install(folder, [CLONE / name for name in REQUIREMENTS])
                 (folder / _COMPLETE).touch()
     _link(CLONE / ".venv", folder)
     return folder
+
+
+def own(clone: Path) -> None:
+    """A .venv of the clone's own with what the program needs, as `pulumi install` makes it.
+
+    A link to the folder that clones share is taken away first: what is installed here stays here.
+    """
+    folder = clone / ".venv"
+    if folder.is_symlink():
+        folder.unlink()
+    _install(folder, [clone / REQUIREMENTS[0]])
 
 
 def _digest() -> str:
@@ -52,9 +64,9 @@ def _usable(folder: Path) -> bool:
     return (folder / _COMPLETE).exists() and (folder / "bin" / "python").exists()
 
 
-def _install(folder: Path) -> None:
+def _install(folder: Path, requirements: Iterable[Path]) -> None:
     """With uv, ten times as fast as pip: the one on PATH, else the pinned one, which pip installs first."""
-    files = [part for name in REQUIREMENTS for part in ("-r", str(CLONE / name))]
+    files = [part for file in requirements for part in ("-r", str(file))]
     python = str(folder / "bin" / "python")
     hashed = ["install", "--quiet", "--require-hashes"]
     pip = [python, "-m", "pip", *hashed, "--disable-pip-version-check"]
@@ -103,7 +115,9 @@ def _link(link: Path, target: Path) -> None:
     if link.is_symlink() and link.resolve() == target.resolve():
         return
     if link.exists() and not link.is_symlink():
-        raise VenvError(f"{link} is not a link made here; move it away")
+        raise VenvError(
+            f"{link} is not a link made here (`pulumi install` makes such a folder); move it away"
+        )
     draft = link.with_name(f".venv.{os.getpid()}")
     draft.symlink_to(target)
     draft.replace(link)
@@ -113,7 +127,10 @@ if __name__ == "__main__":
     if sys.version_info < (3, 11):  # noqa: UP036  whatever `python3` is, this is the first file it runs
         sys.exit("error: Python 3.11 or newer is needed, for example: make PYTHON=python3.12 install")
     try:
-        ensure()
+        if sys.argv[1:2] == ["--own"]:
+            own(Path(sys.argv[2]))
+        else:
+            ensure()
     except VenvError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

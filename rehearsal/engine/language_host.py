@@ -18,16 +18,18 @@ import queue
 import re
 import runpy
 import signal
+import subprocess
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+_CLONE: Final = Path(__file__).resolve().parents[2]
 _PACKAGES: Final = ("pulumi", "pulumi.runtime", "pulumi.runtime.proto")
 for _package in () if "pulumi" in sys.modules else _PACKAGES:  # without `__init__`, until a program runs
     _spec = importlib.util.find_spec(_package)
@@ -79,6 +81,18 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
                 if request.transitiveDependencies or _normal(dist.name) not in required
             ]
         )
+
+    def InstallDependencies(
+        self, request: language_pb2.InstallDependenciesRequest, context: grpc.ServicerContext
+    ) -> Iterator[language_pb2.InstallDependenciesResponse]:
+        """`pulumi install`: a .venv of the project's own, never what clones share (rehearsal.venv)."""
+        making = [sys.executable, "-m", "rehearsal.venv", "--own", request.info.root_directory]
+        done = subprocess.run(
+            making, cwd=_CLONE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
+        yield language_pb2.InstallDependenciesResponse(stdout=done.stdout)
+        if done.returncode:
+            context.abort(grpc.StatusCode.UNKNOWN, "the packages could not be installed")
 
     def Run(
         self, request: language_pb2.RunRequest, _context: grpc.ServicerContext

@@ -57,6 +57,20 @@ def test_packages_are_installed_by_hash_and_the_clone_points_at_them(
     assert (clone / ".venv").resolve() == folder
 
 
+def test_one_of_the_clones_own_takes_the_place_of_the_link_and_leaves_what_is_shared(
+    clone: Path, commands: list[list[str]]
+) -> None:
+    shared = venv.ensure(lambda _: None)
+    before = sorted(shared.rglob("*"))
+    commands.clear()
+    venv.own(clone)
+    assert not (clone / ".venv").is_symlink()
+    assert (clone / ".venv" / "bin" / "python").exists()
+    assert sorted(shared.rglob("*")) == before
+    assert all(str(shared) not in part for command in commands for part in command)
+    assert [part for part in commands[-1] if part.endswith(".txt")] == [str(clone / "requirements.txt")]
+
+
 def test_uv_is_used_where_there_is_one(
     clone: Path, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
