@@ -1233,7 +1233,7 @@ def test_whatever_the_file_holds_nothing_is_raised_and_no_secret_is_shown(
         ({"ignoreCommand": "git diff --quiet"}, "config rm --path vercelProject.ignoreCommand"),
         (
             {"enableAffectedProjectsDeployments": True},
-            "config set --path vercelProject.enableAffectedProjectsDeployments false",
+            "config set --path vercelProject.enableAffectedProjectsDeployments false --type bool",
         ),
     ],
 )
