@@ -15,11 +15,11 @@ from rich.markup import escape
 
 from operations.cli import upstream
 from operations.cli.console import out
-from operations.parts.serving import Finding
+from operations.parts import Finding
+from operations.parts.release import ways_on
 from operations.stack import record
 from operations.stack.engine import Change, Engine, LockedError, Plan
 from operations.stack.workspace import OperationError, Workspace
-from operations.verbs import promote
 
 _COLORS: Final = {
     "create": "green",
@@ -164,7 +164,7 @@ class Progress:
 
 def _way_on(workspace: Workspace, failure: str) -> str:
     meant = "The stack file holds what was meant."
-    if ways := promote.ways_on(workspace.in_the_clear().settings, failure):
+    if ways := ways_on(workspace.in_the_clear().settings, failure):
         return "\n".join([meant, *ways])
     return f"{meant} Go on with: python -m operations up --stack {workspace.stack}"
 

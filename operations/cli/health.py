@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from operations.cli.console import Rehearsal, Stack, err, out, workspace_of
 from operations.cli.course import tell
-from operations.parts.serving import Finding
+from operations.parts import Finding
 from operations.services.monitor import connected
 from operations.services.network import Network
 from operations.services.practice import ACCOUNT, practice

@@ -13,12 +13,11 @@ from rich.markup import escape
 
 from operations.cli.console import accounts_of, err, github_account, out, vercel_account
 from operations.cli.course import Edit, carry_out, confirm
-from operations.parts import serving
+from operations.parts import PARTS, Access
 from operations.stack.engine import Engine, Plan
 from operations.stack.workspace import OperationError
 from operations.verbs import recover
 from operations.verbs.recover import Recovery
-from plan.web import names
 
 
 @contextmanager
@@ -77,22 +76,11 @@ def apply(found: Recovery, *, yes: bool, refresh: bool = False, lost: bool = Fal
 
 
 def _leave_what_serves(found: Recovery, plan: Plan) -> None:
-    """Raise where a plan moves the domain away from what somebody pointed it at by hand.
-
-    An instant rollback in Vercel's dashboard is unknown to the state, and a changed variable would undo it.
-    """
-    live = names("live")
-    if not any(change.name == live for change in plan.changes):
-        return
-    known = found.workspace.state().get(live)
-    served = serving.web(found.settings, found.vercel)
-    if not known or served is None or served.sha == found.settings.release:
-        return
-    if served.deployment != (known.get("outputs") or {}).get("deploymentId"):
-        raise OperationError(
-            f"{serving.judge_web(found.settings, served).text}\nSomebody moved the domain, and this would "
-            "move it back: nothing was changed"
-        )
+    """Raise where a plan takes back what somebody did to what serves, by hand."""
+    access, state = Access(settings=found.settings, vercel=found.vercel), found.workspace.state()
+    changes = {change.name for change in plan.changes}
+    if moved := [text for part in PARTS if (text := part.moved(access, changes, state))]:
+        raise OperationError("\n".join([*moved[:-1], f"{moved[-1]}: nothing was changed"]))
 
 
 def drop_import_ids(found: Recovery) -> None:

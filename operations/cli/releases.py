@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -22,17 +22,30 @@ from operations.cli.console import (
 from operations.cli.course import Edit, carry_out, conclude
 from operations.cli.recovery import apply, clear, drop_import_ids, recovery, take_up
 from operations.cli.upstream import ensure_current
-from operations.parts import serving
+from operations.parts import PARTS, Access, Part, Served, State, part_of, point, verify
+from operations.parts.release import (
+    Release,
+    changed,
+    current,
+    names,
+    previous,
+    promoting,
+    proposed,
+    restorable,
+    rolling_back,
+    to_take_back,
+)
 from operations.services import approval, monitor
 from operations.services.accounts import VercelAccount
 from operations.stack.engine import Engine, LockedError
 from operations.stack.workspace import OperationError, Workspace
 from operations.verbs import promote as promotion
-from operations.verbs.promote import Part, Source, Watch
+from operations.verbs.promote import Source, Watch
+from plan.config import Loaded
 from plan.promotion import Line, Point
 from plan.settings import Settings
-from plan.web import names
 
+Name = Literal["web", "socket"]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Read what is really there first, and mend it.")]
 
 
@@ -45,7 +58,8 @@ def up(stack: Stack, refresh: Refresh = False, rehearsal: Rehearsal = False, yes
             out.print("nothing to change")
     with recovery(stack, rehearsal) as found:
         drop_import_ids(found)
-        conclude(serving.verify(found.settings, found.vercel, state=found.workspace.state()))
+        access = Access(settings=found.settings, vercel=found.vercel)
+        conclude(verify(access, state=found.workspace.state()))
 
 
 def promote(
@@ -64,50 +78,35 @@ def promote(
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, github_url):
         Engine(workspace).ensure_unlocked()
         loaded = workspace.load()
-        target = loaded.settings
-        vercel = vercel_account(workspace, vercel_url, target)
-        with _source(workspace, promotion.source_of(target), vercel) as source, _watch(target) as watch:
-            new, served = source.release, serving.web(target, vercel)
-            now = served.sha if served else ""
-            runs, trouble = _runs(target)
-            state = workspace.state()
-            built = names("release", target.release) in state
-            edit = promotion.promoting(target, new, now, runs, built=built)
+        target, state = loaded.settings, workspace.state()
+        access = Access(settings=target, vercel=vercel_account(workspace, vercel_url, target))
+        with (
+            _source(workspace, promotion.source_of(target), access.vercel) as source,
+            _watch(target) as watch,
+        ):
+            served, troubles = _serves(access)
             judge = promotion.Judge(
-                target=target, source=source, vercel=vercel, watch=watch, served=now, runs=runs,
-                trouble=trouble, built=built, state=state,
-                github=github_account(workspace, github_url, target),
+                target=target, source=source, watch=watch, state=state, served=served, troubles=troubles,
+                built=_built(access, state), github=github_account(workspace, github_url, target),
             )  # fmt: skip
+            change = promoting(target, source.release, served, judge.built)
             if dry_run:
                 for run in approval.waiting(judge.github, target):
                     out.print(f"[yellow]{run}[/yellow]")
-            parts = promotion.changed(promotion.current(target), new)
-            old = promotion.Release(
-                web=now or target.release,
-                socket=runs.sha if runs else target.socket_release,
-            )
-            moves = f"{old.told(parts)} -> {new.told(parts)}" if parts else str(new)
-            out.print(f"[bold]{moves}[/bold] in {stack}")
-            if parts or release:
-                lines = list(judge.lines(promotion.proposed(loaded, edit), date.today(), release))
-                show_lines(lines)
-                if not promotion.go(lines):
-                    raise OperationError(f"No-Go: {stack} stays as it is")
-        words = " and ".join(parts) or "what is recorded"
-        subject = f"Promote {new.told(parts) or new} to {stack}: {words}"
+            parts = changed(current(target), source.release)
+            _judge(judge, proposed(loaded, change), parts, release)
+        new, words = source.release, names(parts) or "what is recorded"
+        edit = Edit(subject=f"Promote {new.told(parts) or new} to {stack}: {words}", change=change)
         if dry_run:
-            carry_out(workspace, Edit(subject=subject, change=edit), yes=False, look=True)
+            carry_out(workspace, edit, yes=False, look=True)
             return
-        _serve(
-            workspace, target, vercel, promotion.PARTS, yes=yes,
-            edit=Edit(subject=subject, change=edit),
-            question=f"Go: promote {new} to {stack}?",
-        )  # fmt: skip
+        _apply(workspace, access, edit, PARTS, yes=yes, question=f"Go: promote {new} to {stack}?")
+        _verify(workspace, access, PARTS)
 
 
 def rollback(
     stack: Stack,
-    part: Annotated[Part | None, typer.Option("--part", help="web or socket alone.")] = None,
+    part: Annotated[Name | None, typer.Option("--part", help="web or socket alone.")] = None,
     rehearsal: Rehearsal = False,
     yes: Yes = False,
 ) -> None:
@@ -116,84 +115,109 @@ def rollback(
         ensure_current(found.workspace, refuse=False)
         clear(found, yes=yes, hosts=False)
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, _):
-        target = workspace.load().settings
-        vercel = vercel_account(workspace, vercel_url, target)
-        parts = promotion.to_take_back(target, part)
-        asked: tuple[Part, ...] = (part,) if part else target.promoted_parts or promotion.PARTS
-        state = workspace.state()
-        if reasons := promotion.restorable(target, parts, state, vercel, serving.refusal):
+        target, state = workspace.load().settings, workspace.state()
+        access = Access(settings=target, vercel=vercel_account(workspace, vercel_url, target))
+        one = part_of(part) if part else None
+        back = to_take_back(target, one)
+        promoted = tuple(each for each in PARTS if each.name in target.promoted_parts)
+        asked = (one,) if one else promoted or PARTS
+        if reasons := restorable(access, back, state):
             raise OperationError("\n".join(reasons))
-        old, new, moved = promotion.current(target), promotion.previous(target), parts or asked
-        if parts:
-            out.print(
-                f"[bold]{' and '.join(parts)} of {stack}: {old.told(parts)} -> {new.told(parts)}[/bold]"
-            )
-        else:
-            there = f"N-1 is {new.told(asked)}" if any(new.of(p).sha for p in asked) else "there is no N-1"
-            out.print(f"{stack} was taken back already ({there}); seeing to it that {old.told(asked)} serves")
-        current_of = {"web": old.web, "socket": old.socket}
-        serving_by = {"web": names("live"), "socket": "socket-service"}
-        _serve(
-            workspace, target, vercel, asked, yes=yes,
-            edit=Edit(
-                subject=f"Roll {' and '.join(moved)} of {stack} back from {old.told(moved)}",
-                change=promotion.rolling_back(target, parts, built=names("release", old.web) in state),
-                urgent=True,
-            ),
-            question=f"Roll {stack} back?",
+        _show_way_back(target, back, asked)
+        moved, old = back or asked, current(target)
+        edit = Edit(
+            subject=f"Roll {names(moved)} of {stack} back from {old.told(moved)}",
+            change=rolling_back(target, back, _built(access, state)),
+            urgent=True,
+        )
+        _apply(
+            workspace, access, edit, asked, yes=yes, question=f"Roll {stack} back?",
             # A killed run may have changed what the state does not know yet.
             refresh=True,
             # Nothing but these is asked or touched: what else is down does not matter. By name, as the alias
             # does not exist yet when it is the first promotion that failed.
-            targets=[f"**::{serving_by[each]}" for each in asked if current_of[each]],
+            targets=[f"**::{name}" for each in asked if old.of(each).sha for name in each.targets],
         )  # fmt: skip
+        _verify(workspace, access, asked)
 
 
-def _serve(
+def _judge(judge: promotion.Judge, after: Loaded, parts: Sequence[Part], expected: str | None) -> None:
+    """Show what moves, and the Go/No-Go list where anything does or was asked for. Raises on a No-Go."""
+    target, new = judge.target, judge.source.release
+    old = current(target)
+    served = {part: each for part, each in judge.served.items() if each and each.sha}
+    serves = Release({**old.points, **served})
+    moves = f"{serves.told(parts)} -> {new.told(parts)}" if parts else str(new)
+    out.print(f"[bold]{moves}[/bold] in {target.stack}")
+    if not parts and not expected:
+        return
+    lines = list(judge.lines(after, date.today(), expected))
+    show_lines(lines)
+    if any(line.ok is False for line in lines):
+        raise OperationError(f"No-Go: {target.stack} stays as it is")
+
+
+def _show_way_back(target: Settings, back: Sequence[Part], asked: Sequence[Part]) -> None:
+    old, new, stack = current(target), previous(target), target.stack
+    if back:
+        out.print(f"[bold]{names(back)} of {stack}: {old.told(back)} -> {new.told(back)}[/bold]")
+        return
+    there = f"N-1 is {new.told(asked)}" if any(new.of(each).sha for each in asked) else "there is no N-1"
+    out.print(f"{stack} was taken back already ({there}); seeing to it that {old.told(asked)} serves")
+
+
+def _apply(
     workspace: Workspace,
-    before: Settings,
-    vercel: VercelAccount,
-    parts: tuple[Part, ...],
-    *,
+    access: Access,
     edit: Edit,
+    parts: Sequence[Part],
+    *,
     yes: bool,
     question: str,
     targets: Sequence[str] = (),
     refresh: bool = False,
 ) -> None:
-    """Carry the edit out, then ask the services what they serve. A failure says which release still does."""
+    """Record the edit and apply it. A failure says which release still serves."""
     try:
         if not carry_out(workspace, edit, yes=yes, targets=targets, question=question, refresh=refresh):
             out.print("nothing to change")
     except LockedError:
         raise
     except OperationError as error:
-        serves = "\n".join(_serving(before, vercel, parts))
+        serves = "\n".join(_serving(access, parts))
         raise OperationError(f"{error}\nWhat serves now:\n{serves}") from None
-    conclude(serving.verify(workspace.load().settings, vercel, parts, workspace.state()))
 
 
-def _serving(settings: Settings, vercel: VercelAccount, parts: tuple[Part, ...]) -> Iterator[str]:
+def _verify(workspace: Workspace, access: Access, parts: tuple[Part, ...]) -> None:
+    """Ask the services what they serve; ends with exit code 1 unless it is what the stack file names."""
+    conclude(verify(replace(access, settings=workspace.load().settings), parts, workspace.state()))
+
+
+def _serving(access: Access, parts: Sequence[Part]) -> Iterator[str]:
     """One line a part, whatever can be asked."""
-    if "web" in parts:
-        web = serving.web(settings, vercel)
-        yield f"  web: {settings.web_domain} serves {web.sha[:7] if web else 'nothing'}"
-    if "socket" in parts and settings.socket_release:
+    for part in parts:
+        if part.declared(access.settings):
+            try:
+                yield f"  {part.name}: {part.told(access)}"
+            except OperationError as error:
+                yield f"  {part.name}: not known, {error}"
+
+
+def _serves(access: Access) -> tuple[dict[str, Point | None], dict[str, str]]:
+    """What serves of each part, and why one cannot be asked."""
+    served: dict[str, Point | None] = {}
+    troubles: dict[str, str] = {}
+    for part in PARTS:
         try:
-            running = serving.socket(settings)
-            yield f"  socket: {running.text if running else 'no such service'}"
+            served[part.name] = point(part, access)
         except OperationError as error:
-            yield f"  socket: not known, {error}"
+            served[part.name], troubles[part.name] = None, str(error)
+    return served, troubles
 
 
-def _runs(settings: Settings) -> tuple[Point | None, str]:
-    """What the socket service of a stack runs, or why it cannot be asked."""
-    if not settings.socket_release:
-        return Point(), ""
-    try:
-        return serving.point(serving.socket(settings, settled=True)), ""
-    except OperationError as error:
-        return None, str(error)
+def _built(access: Access, state: State) -> dict[str, bool]:
+    """Of each part: whether the stack has built what its record names."""
+    return {part.name: part.built(access.settings, state) for part in PARTS}
 
 
 @contextmanager
@@ -204,15 +228,15 @@ def _source(workspace: Workspace, stack: str, vercel: VercelAccount) -> Iterator
     except OperationError as error:  # without a monitor, what is asked here may be in the clear
         settings = other.in_the_clear().settings
         _ensure_readable(settings, error)
-    trouble, socket = "", None
-    try:
-        socket = serving.socket(settings)
-    except OperationError as error:
-        trouble = str(error)
+    access, troubles = Access(settings=settings, vercel=vercel), dict[str, str]()
+    served = dict[str, Served | None]()
+    for part in PARTS:
+        try:
+            served[part.name] = part.served(access)
+        except OperationError as error:
+            served[part.name], troubles[part.name] = None, str(error)
     with _watch(settings) as watch:
-        yield Source(
-            settings=settings, web=serving.web(settings, vercel), socket=socket, watch=watch, trouble=trouble
-        )
+        yield Source(settings=settings, served=served, watch=watch, troubles=troubles)
 
 
 def _ensure_readable(settings: Settings, error: OperationError) -> None:

@@ -2,7 +2,7 @@
 
 import secrets as random
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -26,16 +26,12 @@ from operations.cli.console import (
 from operations.cli.course import Edit, carry_out, conclude, tell
 from operations.cli.recovery import take_up
 from operations.cli.upstream import ensure_current
-from operations.parts import serving
-from operations.parts.serving import Finding
-from operations.services.accounts import VercelAccount
+from operations.parts import PARTS, Access, Finding, verify
 from operations.stack import secrets
 from operations.stack.engine import Engine, LockedError
 from operations.stack.workspace import OperationError
 from operations.verbs import rotate as rotation_of
-from plan.hosts import DockerHost
 from plan.settings import Settings
-from plan.socket import service_name
 from plan.variables import overlap_of, row_of
 
 
@@ -103,13 +99,14 @@ def rotate(
             checked = [key for key in wanted if rotation is None or key in rotation.secrets]
         vercel = vercel_account(workspace, vercel_url, settings)
         github = github_account(workspace, github_url, settings)
+        access = Access(settings=settings, vercel=vercel)
         carriers = rotation_of.Carriers(keys=tuple(checked), vercel=vercel, github=github)
         verb, named = "End the overlap of" if finish else "Rotate", ", ".join(wanted)
         edit, before = Edit(subject=f"{verb} {named} in {stack}"), None
         if rotation:
             edit = replace(edit, change=rotation.change, secrets=rotation.secrets)
             changed = rotation_of.services_between(settings, rotation.applied(settings))
-            _ensure_settled(settings, checked, changed, vercel)
+            _ensure_settled(access, checked, changed)
             before = carriers.stores(settings, workspace.state(), changed)
         else:
             out.print(f"{named}: {'finished' if finish else 'set so'} already; seeing to the stores")
@@ -123,6 +120,7 @@ def rotate(
             lambda: carry_out(workspace, edit, yes=yes, question=question, first=first, onward=True)
         )
         settings, state = workspace.load().settings, workspace.state()
+        access = replace(access, settings=settings)
         if failure and not rotation_of.landed(settings, rotation):
             raise failure
         after = carriers.stores(settings, state, changed)
@@ -130,9 +128,9 @@ def rotate(
             *rotation_of.verify(before, after),
             *(rotation_of.verify_gone(ended, vercel) if ended else ()),
         ]
-        found += rotation_of.verify_builds(settings, checked, after, state, vercel)
-        parts = ("web", "socket") if service_name(stack) in changed else ("web",)
-        found += [each for each in serving.verify(settings, vercel, parts, state) if each.ok is False]
+        found += rotation_of.verify_builds(access, checked, after, state)
+        written = tuple(part for part in PARTS if part.written(settings, changed))
+        found += [each for each in verify(access, written, state) if each.ok is False]
         if failure or any(each.ok is False for each in found):
             _unfinished(found, failure, rotation_of.not_yet(settings, wanted))
         conclude(found)
@@ -157,15 +155,9 @@ def _unfinished(found: list[Finding], failure: OperationError | None, advice: st
     raise OperationError(f"{failure}\n{advice}" if failure else advice)
 
 
-def _ensure_settled(
-    settings: Settings, keys: list[str], changed: Mapping[str, DockerHost], vercel: VercelAccount
-) -> None:
+def _ensure_settled(access: Access, keys: list[str], services: Collection[str]) -> None:
     """Raise where the record and what serves differ in what a rotation writes again."""
-    name, runs = service_name(settings.stack), None
-    if name in changed:
-        runs = serving.point(serving.socket(settings, settled=True))
-    served = serving.web(settings, vercel) if settings.release else None
-    if reasons := rotation_of.unsettled(settings, keys, served, runs, name):
+    if reasons := rotation_of.unsettled(access, keys, services):
         raise OperationError("\n".join([*reasons, "Settle that first: nothing was changed"]))
 
 

@@ -6,6 +6,7 @@ from release to release there is the socket server, by SHA and digest.
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -13,13 +14,12 @@ import typer
 from operations.cli.console import Rehearsal, Stack, Yes, accounts_of, github_account, out, vercel_account
 from operations.cli.course import Edit, carry_out, conclude
 from operations.cli.upstream import ensure_current
-from operations.parts import serving
-from operations.services import hosts
+from operations.parts import Access, point, verify
+from operations.parts.release import Release, keeping, promoting
+from operations.parts.socket import SOCKET
 from operations.services.accounts import GitHubAccount
-from operations.services.hosts import Image
 from operations.stack.workspace import OperationError
-from operations.verbs.promote import Release, keeping, newest_image, promoting
-from plan.hosts import socket_host
+from plan.promotion import Point
 from plan.settings import Settings
 
 _SHA = re.compile(r"[0-9a-f]{40}")
@@ -44,47 +44,33 @@ def stage(
         if settings.release:
             text = f"{stack} serves a fixed release: python -m operations promote --stack {stack}"
             raise OperationError(text)
-        sha, named = release, digest
+        found = Point(release, digest)
         if not digest:
-            sha, named = _image(settings, release, lambda: github_account(workspace, github_url, settings))
+            found = _image(settings, release, lambda: github_account(workspace, github_url, settings))
         # The same image under another SHA is no new release: the app's CI builds one only where it changed.
-        new = Release(web="", socket=sha, digest=named)
-        if named in ("", settings.socket_digest):
-            new = Release(web="")
+        new = Release({SOCKET.name: found})
+        if found.digest in ("", settings.socket_digest):
+            new = Release()
             out.print(f"{stack}: the image of the socket server is unchanged")
         elif not digest:
-            out.print(f"no --digest is named; the registry has {named} for {sha[:7]}")
-        running = serving.socket(settings, settled=True) if new.socket else None
-        runs = serving.point(running) if new.socket else None
-        for kept in keeping(settings, new, "", runs).values():
+            out.print(f"no --digest is named; the registry has {found.digest} for {found.sha[:7]}")
+        access = Access(settings=settings, vercel=vercel_account(workspace, vercel_url, settings))
+        runs = {SOCKET.name: point(SOCKET, access)} if new.points else {}
+        for kept in keeping(settings, new, runs).values():
             if kept.taken_back:
                 out.print(
                     f"[yellow]{kept.taken_back[:7]} does not serve, {kept.point.sha[:7]} does:[/yellow] "
                     "that stays N-1, and the other is marked as taken back"
                 )
-        edit = Edit(subject=f"Stage {release[:12]} in {stack}", change=promoting(settings, new, "", runs))
+        edit = Edit(subject=f"Stage {release[:12]} in {stack}", change=promoting(settings, new, runs))
         if not carry_out(workspace, edit, yes=yes):
             out.print("nothing to change")
-        vercel = vercel_account(workspace, vercel_url, settings)
-        conclude(serving.verify(workspace.load().settings, vercel, state=workspace.state()))
+        conclude(verify(replace(access, settings=workspace.load().settings), state=workspace.state()))
 
 
-def _image(settings: Settings, release: str, github: Callable[[], GitHubAccount]) -> tuple[str, str]:
-    """SHA and digest of the newest socket image up to a release; two "" where it is what the record names.
-
-    An event that names no digest may have replaced one that did, while that one waited for its turn: GitHub
-    drops its run, and with it the digest. So the registry is asked, from the socket host, for the release and
-    for the commits between it and what the record names. Raises OperationError where that cannot be done.
-    """
-    if not settings.socket_release:
+def _image(settings: Settings, release: str, github: Callable[[], GitHubAccount]) -> Point:
+    """The newest socket image up to a release; without SHA where it is what the record names."""
+    if not SOCKET.declared(settings):
         out.print(f"{settings.stack} declares no socket server yet: its first release needs --digest")
-        return "", ""
-    with hosts.connected(socket_host(settings)) as host:
-
-        def registered(sha: str) -> str:
-            return host.registered(Image(settings.socket_image, sha))
-
-        if digest := registered(release):
-            return release, digest
-        between = github().comparison(settings.app_repository, settings.socket_release, release) or {}
-        return newest_image(settings, [each["sha"] for each in between.get("commits") or ()], registered)
+        return Point()
+    return SOCKET.newest(settings, release, github)

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from operations.cli.console import Rehearsal, accounts_of, github_account, out, vercel_account
+from operations.parts import PARTS
 from operations.stack.workspace import TO_DECRYPT, OperationError, Workspace
 from operations.verbs import status as states
 from operations.verbs.status import Key, StackStatus
@@ -81,8 +82,7 @@ def show(console: Console, keys: list[Key], stacks: list[StackStatus]) -> None:
         "secrets": [each.secrets for each in stacks],
         "stack file names": [each.release for each in stacks],
         "N-1": [each.previous for each in stacks],
-        "web": [each.web for each in stacks],
-        "socket": [each.socket for each in stacks],
+        **{part.name: [each.serves[part.name] for each in stacks] for part in PARTS},
         "health": ["\n".join(f"{part}: {text}" for part, text in each.healthy.items()) for each in stacks],
         "open alerts": ["\n".join(each.alerts) or "none" for each in stacks],
         "battle": [each.battle for each in stacks],

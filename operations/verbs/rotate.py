@@ -6,15 +6,14 @@ overlap (`previous_of` of the matrix) keeps its old value valid beside the new o
 
 import re
 import secrets as random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
 
-from operations.parts import serving
-from operations.parts.serving import Finding
+from operations.parts import PARTS, Access, Finding, State
 from operations.services import hosts
 from operations.services.accounts import GitHubAccount, VercelAccount
 from operations.stack import secrets
@@ -22,7 +21,6 @@ from operations.stack.workspace import OperationError
 from plan.fingerprints import HMAC_KEY, fingerprint
 from plan.gate import gate_plan
 from plan.hosts import DockerHost, monitor_host, socket_host
-from plan.promotion import Point
 from plan.rotation import iso_date
 from plan.rows import PREVIEW_PREFIX, Need, Store
 from plan.settings import PROJECT, Settings
@@ -30,8 +28,6 @@ from plan.socket import service_name, socket_plan
 from plan.uptime import uptime_plan
 from plan.variables import MATRIX, overlap_of, row_of, secret_keys
 from plan.web import names, skipped_builds, web_plan
-
-State = Mapping[str, Mapping[str, Any]]  # logical name -> resource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,28 +313,12 @@ def _written(what: str, name: str, again: bool) -> Finding:
     return Finding(ok=again, what=what, text=f"{name} {'has it' if again else 'was not written again'}")
 
 
-def unsettled(
-    settings: Settings, keys: Iterable[str], served: serving.Web | None, runs: Point | None, place: str
-) -> list[str]:
+def unsettled(access: Access, keys: Collection[str], services: Collection[str]) -> list[str]:
     """Why a rotation must not begin, with the commands that settle it; empty where it may.
 
-    What carries a key is written again, and that would bring a release back which was taken back: the domain
-    moves to a new build of what the record names, the service to its image. `runs`: None where the service
-    (`place`) does not carry any of the keys, or was not asked.
+    What carries a key is written again, and that would bring a release back which was taken back.
     """
-    found = []
-    if settings.release and any(Store.VERCEL in row_of(key).stores for key in keys):
-        web = serving.judge_web(settings, served)
-        if not web.ok:
-            found.append(web.text)
-    named = Point(settings.socket_release, settings.socket_digest)
-    if runs is not None and runs.sha and not runs.same(named):
-        found.append(
-            f"{place} runs {runs.sha[:7]}, not the release {named.sha[:7]}. To keep what runs, and mark the "
-            f"other: python -m operations rollback --part socket --stack {settings.stack}. To roll it out "
-            f"again: python -m operations up --refresh --stack {settings.stack}"
-        )
-    return found
+    return [text for part in PARTS if (text := part.unsettled(access, keys, services))]
 
 
 def skipping(settings: Settings, keys: Iterable[str], vercel: VercelAccount) -> list[str]:
@@ -352,29 +332,12 @@ def skipping(settings: Settings, keys: Iterable[str], vercel: VercelAccount) -> 
     return skipped_builds(found, next(iter(owners), settings.stack))
 
 
-def verify_builds(
-    settings: Settings, keys: Iterable[str], after: Stores, state: State, vercel: VercelAccount
-) -> Iterator[Finding]:
-    """Variables reach new deployments only: what the domain serves and N-1 are built after the write."""
-    written = _newest(keys, settings.environment, after)
-    if written is None:
-        return
-    served = serving.web(settings, vercel)
-    fresh = served is not None and served.ready and served.created >= written
-    text = "serves a build with it" if fresh else "serves a build made before it was written"
-    if not fresh and settings.vercel_target == "production" and not settings.release:
-        text += (
-            f". Until the first promotion only a push to `{settings.branch}` or a redeployment in Vercel's "
-            "dashboard brings it: do not revoke the old value before"
-        )
-    yield Finding(ok=fresh, what="web", text=f"{settings.web_domain} {text}")
-    if not settings.previous_release:
-        return
-    known = state.get(names("release", settings.previous_release))
-    built = vercel.deployment(str(known["id"])) if known else None
-    fresh = built is not None and int(built["createdAt"]) >= written
-    text = "is built with it" if fresh else "still has the old value"
-    yield Finding(ok=fresh, what="web", text=f"N-1 ({settings.previous_release[:7]}) {text}")
+def verify_builds(access: Access, keys: Iterable[str], after: Stores, state: State) -> Iterator[Finding]:
+    """Whether what serves and N-1 are built after the variables were written at Vercel."""
+    written = _newest(keys, access.settings.environment, after)
+    if written is not None:
+        for part in PARTS:
+            yield from part.rebuilt(access, written, state)
 
 
 def landed(settings: Settings, rotation: Rotation | None) -> bool:

@@ -4,17 +4,17 @@ Never holds a value: a key is set, missing, derived or made by a resource. What 
 place of an answer.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
-from operations.parts import serving
+from operations.parts import PARTS, Access, Part, release
 from operations.services import monitor
 from operations.services.accounts import GitHubAccount, VercelAccount
 from operations.stack.workspace import OperationError, Workspace
 from operations.verbs import drift as drifts
-from operations.verbs import promote
 from plan.assignments import environments, value_of
 from plan.hosts import docker_hosts
 from plan.rotation import DUE_DAYS, WARN_DAYS, iso_date
@@ -43,8 +43,7 @@ class StackStatus:
     stack: str
     release: str
     previous: str
-    web: str
-    socket: str
+    serves: dict[str, str]  # part -> what of it serves
     healthy: dict[str, str]
     alerts: tuple[str, ...]
     drift: str
@@ -53,7 +52,8 @@ class StackStatus:
     secrets: str = "decrypted"
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        flat = asdict(self)
+        return {**flat, **flat.pop("serves")}
 
 
 def keys(settings: Settings, today: date, *, locked: bool = False) -> list[Key]:
@@ -110,30 +110,19 @@ def stack_status(
             bad.append(str(error))
             return f"not known: {str(error).splitlines()[0]}"
 
-    def web() -> str:
-        found = serving.verify_web(settings, vercel)
-        if not found.ok:
-            bad.append(found.text)
-        return found.text
+    def serves(part: Part) -> str:
+        text, wrong = part.status(access)
+        if wrong:
+            bad.append(wrong)
+        return text
 
-    def socket() -> str:
-        running = serving.socket(settings)
-        named = (settings.socket_release, settings.socket_digest)
-        if running is None or not running.settled or (running.release, running.digest) != named:
-            bad.append("socket")
-        if running is None:
-            return "its host has no such service"
-        healthy = f"{running.healthy} of {running.desired} healthy"
-        update = f", {running.update}" if running.update else ""
-        return f"{running.release[:7]}, {healthy}{update}{running.crowded}"
-
+    access = Access(settings=settings, vercel=vercel)
     health, alerts = _watched(settings, bad)
     return StackStatus(
         stack=settings.stack,
-        release=_named(promote.current(settings)) or f"follows {settings.branch}",
-        previous=_named(promote.previous(settings)) or "none",
-        web=ask(web),
-        socket=ask(socket) if settings.socket_release else "not declared",
+        release=_named(release.current(settings)) or f"follows {settings.branch}",
+        previous=_named(release.previous(settings)) or "none",
+        serves={part.name: ask(partial(serves, part)) for part in PARTS},
         healthy=health,
         alerts=alerts,
         drift=ask(lambda: _drift(workspace, settings, vercel, github)) if drift else "not asked",
@@ -148,17 +137,17 @@ def _watched(settings: Settings, bad: list[str]) -> tuple[dict[str, str], tuple[
         return {"monitor": "none is declared"}, ()
     try:
         with monitor.connected(settings) as watch:
-            health = {part: _since(watch.healthy_since(part, DAY)) for part in _parts(settings)}
+            health = {
+                part.name: _since(watch.healthy_since(part.name, DAY))
+                for part in PARTS
+                if part.declared(settings)
+            }
             found = watch.open_alerts()
     except OperationError as error:
         bad.append(str(error))
         return {"monitor": f"not known: {str(error).splitlines()[0]}"}, ()
     bad += [alert.text for alert in found if alert.page]
     return health, tuple(alert.text for alert in found)
-
-
-def _parts(settings: Settings) -> Iterable[str]:
-    return promote.PARTS if settings.socket_release else ("web",)
 
 
 def _since(since: datetime | None) -> str:
@@ -168,8 +157,8 @@ def _since(since: datetime | None) -> str:
     return f"healthy for {minutes} min" if minutes < 23 * 60 else "healthy for a day"
 
 
-def _named(release: promote.Release) -> str:
-    parts = [f"{sha[:7]} ({part})" for part, sha in (("web", release.web), ("socket", release.socket)) if sha]
+def _named(found: release.Release) -> str:
+    parts = [f"{found.of(part).sha[:7]} ({part.name})" for part in PARTS if found.of(part).sha]
     return ", ".join(parts)
 
 

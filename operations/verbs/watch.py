@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from operations.parts.serving import Finding
+from operations.parts import Finding
 from operations.stack.workspace import OperationError
 
 ROUND: Final = 15.0  # seconds between two rounds of probes

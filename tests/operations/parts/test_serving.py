@@ -1,17 +1,21 @@
 """What really serves against what the record says: each way in which they differ is told with its command."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from operations.parts.serving import Web, judge_web, point, verify_account, verify_previous
+from operations.parts import Access, Served
+from operations.parts.release import ways_on
+from operations.parts.swarm import Swarm, point
+from operations.parts.web import Web, judge_web, verify_account, verify_previous
 from operations.services.accounts import VercelAccount
 from operations.services.hosts import Image, Running
-from operations.verbs.promote import ways_on
 from operations.verbs.rotate import Rotation, landed, not_yet, unsettled
 from plan.promotion import Point
 from plan.settings import Settings
+from plan.socket import service_name
 from plan.web import names
 from rehearsal import demo
 from tests.builders import production, staging
@@ -19,6 +23,7 @@ from tests.builders import production, staging
 A, B, X = ("a" * 40, "b" * 40, "f" * 40)
 BACK = "python -m operations up --refresh --stack production"
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
+SERVICE = service_name("production")
 
 
 def pinned() -> Settings:
@@ -125,24 +130,39 @@ def running(image: str, serving: dict[str, int], desired: int = 2) -> Running:
 
 
 def test_what_a_service_runs_is_what_its_tasks_are() -> None:
-    assert point(None) == Point()
     assert point(running(B, {B: 2})) == Point(B)
     assert point(running(B, {A: 2})) == Point(A)  # the new one has not come up
     assert point(running(B, {})) == Point()
     assert point(running(B, {}, desired=0)) == Point(B)  # scaled to nothing by hand
 
 
-def test_a_rotation_does_not_begin_where_it_would_bring_back_what_was_taken_back() -> None:
+def test_a_rotation_does_not_begin_where_it_would_bring_back_what_was_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A new build of what the record names would take the domain; the service would get its image."""
     settings = pinned().model_copy(update={"socket_release": B, "socket_digest": "d"})
-    pepper, discord = ("BATTLE_PASSWORD_PEPPER",), ("SLACK_WEBHOOK_URL",)
-    assert unsettled(settings, pepper, web(B), Point(B, "d"), "s") == []
-    [text] = unsettled(settings, pepper, web(A), None, "s")
+    pepper, discord, service = ("BATTLE_PASSWORD_PEPPER",), ("SLACK_WEBHOOK_URL",), (SERVICE,)
+
+    def asked(keys: tuple[str, ...], served: str, runs: Point, services: tuple[str, ...] = ()) -> list[str]:
+        live = {
+            "id": "dpl_1",
+            "gitSource": {"sha": served},
+            "url": "u",
+            "readyState": "READY",
+            "createdAt": 1,
+        }
+        account = cast("VercelAccount", SimpleNamespace(served=lambda _: live))
+        found = Served(point=runs, wanted=runs, settled=True, since=NOW, text="")
+        monkeypatch.setattr(Swarm, "served", lambda *_, **__: found)
+        return unsettled(Access(settings=settings, vercel=account), keys, services)
+
+    assert asked(pepper, B, Point(B, "d"), service) == []
+    [text] = asked(pepper, A, Point(A))  # the service is not written: whatever it runs
     assert "rollback --part web --stack production" in text
-    [text] = unsettled(settings, pepper, web(B), Point(A), "s")
-    assert f"s runs {A[:7]}, not the release {B[:7]}" in text
+    [text] = asked(pepper, B, Point(A), service)
+    assert f"{SERVICE} runs {A[:7]}, not the release {B[:7]}" in text
     assert "rollback --part socket --stack production" in text
-    assert unsettled(settings, discord, web(A), None, "s") == []  # is in no build
+    assert asked(discord, A, Point(A)) == []  # is in no build
 
 
 def test_builds_that_failed_are_told_with_what_gets_on_without_them() -> None:

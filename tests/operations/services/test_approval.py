@@ -169,8 +169,7 @@ def test_the_go_no_go_list_says_who_approves_or_stops_with_what_mends_it() -> No
         anything = cast("Any", None)
         return list(
             Judge(
-                target=SETTINGS, source=anything, vercel=anything, github=github, watch=None, served="",
-                state=APPLIED,
+                target=SETTINGS, source=anything, github=github, watch=None, served={}, state=APPLIED,
             )._approval()
         )  # fmt: skip
 

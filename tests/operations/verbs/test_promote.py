@@ -5,8 +5,11 @@ from typing import Any, cast
 
 import pytest
 
+from operations.parts.release import Edit, Release, promoting, rolling_back, to_take_back
+from operations.parts.socket import SOCKET, newest_image
+from operations.parts.web import WEB
 from operations.services.accounts import GitHubAccount
-from operations.verbs.promote import Judge, Release, newest_image, promoting, rolling_back, to_take_back
+from operations.verbs.promote import Judge
 from plan.promotion import Line, Point
 from plan.protection import APP_CHECKS
 from plan.settings import PROJECT, Settings
@@ -37,12 +40,11 @@ def checks(own: dict[str, str], *pulls: dict[str, str]) -> Line:
     judge = Judge(
         target=production().settings(),
         source=cast("Any", None),
-        vercel=cast("Any", None),
         github=cast("GitHubAccount", Runs(own, *pulls)),
         watch=None,
-        served="",
+        served={},
     )
-    return next(iter(judge._app(Release(web=A))))
+    return next(iter(judge._app(A)))
 
 
 def all_of(conclusion: str) -> dict[str, str]:
@@ -87,35 +89,45 @@ def on(web: str, socket: str = "") -> Settings:
     return file.settings()
 
 
+def release(web: str = "", socket: str = "", digest: str = "") -> Release:
+    return Release({"web": Point(web), "socket": Point(socket, digest)})
+
+
 def socket_of(sha: str, web: str) -> Release:
-    return Release(web=web, socket=sha, digest="sha256:" + sha[0] * 8 * 8)
+    return release(web=web, socket=sha, digest="sha256:" + sha[0] * 8 * 8)
+
+
+def promoted(
+    settings: Settings, new: Release, served: str, runs: Point | None = None, *, built: bool = True
+) -> Edit:
+    return promoting(settings, new, {"web": Point(served), "socket": runs}, {"web": built})
 
 
 def test_what_was_taken_back_stays_marked_while_another_release_is_promoted() -> None:
-    settings = edited(on(A), promoting(on(A), Release(web=B), ""))
-    settings = edited(settings, rolling_back(settings, ("web",)))
+    settings = edited(on(A), promoted(on(A), release(web=B), ""))
+    settings = edited(settings, rolling_back(settings, (WEB,)))
     assert settings.rolled_back == {"web": B}
-    settings = edited(settings, promoting(settings, Release(web=C), ""))
+    settings = edited(settings, promoted(settings, release(web=C), ""))
     assert (settings.release, settings.rolled_back) == (C, {"web": B})
-    settings = edited(settings, rolling_back(settings, to_take_back(settings, "web")))
+    settings = edited(settings, rolling_back(settings, to_take_back(settings, WEB)))
     assert (settings.release, settings.rolled_back) == (A, {"web": C})
 
 
 def test_a_promotion_of_one_part_leaves_the_mark_of_the_other() -> None:
-    settings = edited(on(A, A), promoting(on(A, A), socket_of(B, B), ""))
-    settings = edited(settings, rolling_back(settings, ("socket",)))
-    settings = edited(settings, promoting(settings, socket_of(A, C), ""))
+    settings = edited(on(A, A), promoted(on(A, A), socket_of(B, B), ""))
+    settings = edited(settings, rolling_back(settings, (SOCKET,)))
+    settings = edited(settings, promoted(settings, socket_of(A, C), ""))
     assert settings.rolled_back == {"socket": B}
-    assert to_take_back(settings, "socket") == ()  # else the bad one would come again
+    assert to_take_back(settings, SOCKET) == ()  # else the bad one would come again
 
 
 @pytest.mark.parametrize("later", [B, C])
 def test_the_mark_goes_with_the_release_that_is_current_again_on_purpose(later: str) -> None:
     """By a promotion, or by hand: a mark of what becomes N-1 would keep a rollback from it."""
     marked = on(B if later == C else A).model_copy(update={"rolled_back": {"web": B}})
-    settings = edited(marked, promoting(marked, Release(web=later), ""))
+    settings = edited(marked, promoted(marked, release(web=later), ""))
     assert settings.rolled_back == {}
-    assert to_take_back(settings, "web") == ("web",)
+    assert to_take_back(settings, WEB) == (WEB,)
 
 
 def record(**changes: Any) -> Settings:
@@ -149,20 +161,20 @@ def test_what_serves_becomes_n_minus_1_and_what_does_not_is_marked(
 ) -> None:
     """The edit, the line of the list and the next rollback name the same release."""
     settings = record()
-    after = edited(settings, promoting(settings, Release(web=C), served, built=built))
+    after = edited(settings, promoted(settings, release(web=C), served, built=built))
     assert (after.release, after.previous_release) == (C, kept)
     assert after.rolled_back == ({"web": mark} if mark else {})
     assert f"{kept[:7]} (web) becomes N-1" in judged(settings, C, served, built=built)[-1].evidence
-    assert to_take_back(after, "web") == ("web",)
-    assert edited(after, rolling_back(after, ("web",))).release == back
+    assert to_take_back(after, WEB) == (WEB,)
+    assert edited(after, rolling_back(after, (WEB,))).release == back
 
 
 def test_what_was_taken_back_and_is_the_only_other_one_is_no_way_back() -> None:
     """The domain was moved to A by hand, and A is promoted: the record then says what happened."""
     settings = record()
-    after = edited(settings, promoting(settings, Release(web=A), A))
+    after = edited(settings, promoted(settings, release(web=A), A))
     assert (after.release, after.previous_release, after.rolled_back) == (A, B, {"web": B})
-    assert to_take_back(after, "web") == ()
+    assert to_take_back(after, WEB) == ()
     assert judged(settings, A, A)[-1].ok is None
 
 
@@ -182,20 +194,22 @@ def test_what_the_host_runs_becomes_n_minus_1_of_the_socket_server(
     runs: Point | None, kept: str, mark: str | None
 ) -> None:
     settings = record()
-    new = Release(web="", socket=C, digest=image(C).digest)
-    after = edited(settings, promoting(settings, new, B, runs))
+    new = release(web="", socket=C, digest=image(C).digest)
+    after = edited(settings, promoted(settings, new, B, runs))
     assert (after.socket_release, after.previous_socket_release) == (C, kept)
     assert after.rolled_back == ({"socket": mark} if mark else {})
 
 
-def judged(settings: Settings, new: str, served: str, **facts: Any) -> list[Line]:
+def judged(
+    settings: Settings, new: str, served: str, runs: Point | None = None, *, built: bool = True
+) -> list[Line]:
     """The lines about the record, and last the way back."""
-    source = cast("Any", SimpleNamespace(release=Release(web=new)))
+    source = cast("Any", SimpleNamespace(release=release(web=new)))
     judge = Judge(
-        target=settings, source=source, vercel=cast("Any", None), github=cast("Any", None), watch=None,
-        served=served, **facts,
+        target=settings, source=source, github=cast("Any", None), watch=None,
+        served={"web": Point(served), "socket": runs}, built={"web": built},
     )  # fmt: skip
-    return [*judge._record(Release(web=new)), judge._way_back(Release(web=new))]
+    return [*judge._record(release(web=new)), judge._way_back(release(web=new))]
 
 
 def test_a_record_that_does_not_serve_is_a_line_and_where_nothing_is_kept_of_it_a_no_go() -> None:
@@ -211,17 +225,17 @@ def test_a_record_that_does_not_serve_is_a_line_and_where_nothing_is_kept_of_it_
 
 
 def test_a_rollback_tells_of_the_parts_that_move_and_of_no_other() -> None:
-    both = Release(web=A, socket=B)
-    assert both.told(("web",)) == f"{A[:7]} (web)"
+    both = release(web=A, socket=B)
+    assert both.told((WEB,)) == f"{A[:7]} (web)"
     assert str(both) == f"{A[:7]} (web), {B[:7]} (socket)"
-    assert str(Release(web=A, socket=A)) == f"{A[:7]} (web and socket)"
+    assert str(release(web=A, socket=A)) == f"{A[:7]} (web and socket)"
 
 
 def test_the_image_of_a_dropped_run_is_found_and_one_that_was_taken_back_is_not() -> None:
     """The newest commit that has an image; behind what was taken back nobody looks."""
     images = {A: "sha256:a", C: "sha256:c"}
     found = newest_image(record(), [A, C, X], lambda sha: images.get(sha, ""))
-    assert found == (C, "sha256:c")
+    assert found == Point(C, "sha256:c")
     marked = record(rolledBack={"socket": C})
-    assert newest_image(marked, [A, C, X], lambda sha: images.get(sha, "")) == ("", "")
-    assert newest_image(record(), [X], lambda sha: images.get(sha, "")) == ("", "")
+    assert newest_image(marked, [A, C, X], lambda sha: images.get(sha, "")) == Point()
+    assert newest_image(record(), [X], lambda sha: images.get(sha, "")) == Point()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from operations.parts.serving import Finding
+from operations.parts import Finding
 from operations.services.network import Network, Place
 from operations.verbs.smoke import smoke
 from plan.settings import Settings

@@ -41,7 +41,8 @@ def test_no_value_is_shown_and_no_line_is_wider_than_100_columns() -> None:
     file = staging()
     settings = file.settings()
     stack = StackStatus(
-        stack="staging", release="follows develop", previous="none", web="w", socket="s", healthy={},
+        stack="staging", release="follows develop", previous="none", healthy={},
+        serves={"web": "w", "socket": "s"},
         alerts=("P1 WebDown since 2026-11-25 10:00 UTC: " + "the site is down " * 10,),
         drift="none", battle="on", good=False,
     )  # fmt: skip

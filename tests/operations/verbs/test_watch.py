@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from operations.parts.serving import Finding
+from operations.parts import Finding
 from operations.stack.workspace import OperationError
 from operations.verbs import watch as watching
 from operations.verbs.watch import ROUND, Verdict, watch
