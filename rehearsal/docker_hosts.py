@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import yaml
 
-from operations.services.hosts import Image
+from operations.services.running import Image
 from plan.settings import PROJECT
 from rehearsal import authority, demo, docker_engine
 from rehearsal.cache import Progress, cache, locked

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from operations.services import docker_client
 from operations.services.docker_client import Engine
-from operations.services.hosts import Image
+from operations.services.running import Image
 from plan.socket import service_name
 from rehearsal.home import engines
 

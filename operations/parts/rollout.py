@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from operations.services import hosts
-from operations.services.hosts import Host, Image, Running
+from operations.services.hosts import Host
+from operations.services.running import Image, Running
 from operations.stack.workspace import OperationError
 from plan.hosts import DockerHost, monitor_host, socket_host
 from plan.settings import Settings

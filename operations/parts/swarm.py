@@ -7,7 +7,8 @@ from typing import Final
 
 from operations.parts.part import Served
 from operations.services import hosts
-from operations.services.hosts import Host, Image, Running
+from operations.services.hosts import Host
+from operations.services.running import Image, Running
 from plan.hosts import socket_host
 from plan.promotion import Point
 from plan.settings import Settings

@@ -8,11 +8,9 @@ What is changed is said by its verb: an image pulled or removed, an object disca
 
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -20,6 +18,7 @@ import docker.errors  # type: ignore[import-untyped]
 
 from operations.services import docker_client
 from operations.services.docker_client import Engine, Material
+from operations.services.running import Image, Running, had_container, image_of, running_of
 from operations.stack.workspace import OperationError
 from plan.hosts import DockerHost, registry
 from plan.images import familiar
@@ -29,85 +28,9 @@ ROLLOUT: Final = 600.0  # seconds until a rollout is given up on; the provider's
 SETTLE: Final = 30.0  # seconds for the tasks of a release that failed to end
 _POLL: Final = 1.0
 
-_IMAGE: Final = re.compile(r"(?P<name>[^@]+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
-_UNDER_WAY: Final = ("updating", "rollback_started")
 # A registry that wants credentials, or does not take them, in whatever status the engine passes it on.
 DENIED: Final = re.compile(r"no basic auth credentials|unauthorized|denied", re.IGNORECASE)
 _UNKNOWN: Final = re.compile(r"manifest unknown|name unknown|not found", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Image:
-    """An image as a service names it. `tag` is the git SHA of a release; what is not stated is ""."""
-
-    name: str = ""
-    tag: str = ""
-    digest: str = ""
-
-    @classmethod
-    def parse(cls, reference: str) -> "Image":
-        """`registry:5000/socket:TAG@sha256:DIGEST` and every shorter form of it."""
-        found = _IMAGE.fullmatch(reference)
-        return cls(*(found[part] or "" for part in ("name", "tag", "digest"))) if found else cls(reference)
-
-    def __str__(self) -> str:
-        return self.name + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Running:
-    """A service as the engine has it at this moment.
-
-    `image` is what Swarm works towards: after a rollback N-1, whatever was asked for. `previous` is the
-    image before it, or None where there is none. `healthy` counts tasks of `image` that run; one with a
-    health check runs only once it is healthy. `serving` counts the running tasks of every image: two during
-    a rollout. `update` is Swarm's word ("" before the first update, updating, completed, paused,
-    rollback_started, rollback_completed, rollback_paused), `message` its reason. `since`: when the service
-    was changed last. `idle`: nodes without a task of it, although another has two more.
-    """
-
-    service: str
-    image: Image
-    previous: Image | None
-    desired: int
-    healthy: int
-    serving: Mapping[Image, int]
-    update: str
-    message: str
-    since: datetime
-    idle: tuple[str, ...] = ()
-
-    @property
-    def release(self) -> str:
-        """Git SHA, by the tag; "" where the image has none."""
-        return self.image.tag
-
-    @property
-    def digest(self) -> str:
-        return self.image.digest
-
-    @property
-    def under_way(self) -> bool:
-        """True while Swarm is at it, forward or back."""
-        return self.update in _UNDER_WAY
-
-    @property
-    def settled(self) -> bool:
-        """True when Swarm is done with it and every wanted task runs healthy, of this image alone."""
-        return not self.under_way and self.healthy == self.desired > 0 and set(self.serving) == {self.image}
-
-    @property
-    def text(self) -> str:
-        """One line for people."""
-        update = f", update {self.update.replace('_', ' ')}" if self.update else ""
-        return f"{self.service}: {self.image}, {self.healthy} of {self.desired} healthy{update}{self.crowded}"
-
-    @property
-    def crowded(self) -> str:
-        """What to do where its tasks stand on too few nodes, beginning with a comma; "" where they do not."""
-        if not self.idle:
-            return ""
-        return f", none on {', '.join(self.idle)} (docker service update --force {self.service} spreads them)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +60,7 @@ class Host:
             tasks = self._engine.tasks(filters={"service": name, "desired-state": "running"})
             nodes = self._engine.nodes()
         down = {n["ID"] for n in nodes if n["Status"]["State"] == "down"}
-        return _running(found[0], [t for t in tasks if t.get("NodeID") not in down], nodes)
+        return running_of(found[0], [t for t in tasks if t.get("NodeID") not in down], nodes)
 
     def await_release(
         self,
@@ -161,7 +84,7 @@ class Host:
             wanted = (running.release, running.digest) == (release, digest)
             if running.settled and wanted:
                 return running
-            if running.update not in _UNDER_WAY and not wanted:
+            if not running.under_way and not wanted:
                 words = f" ({running.message})" if running.message else ""
                 raise OperationError(f"{release} does not serve{words}. It runs {running.text}")
             if running.update.endswith("paused"):
@@ -191,14 +114,14 @@ class Host:
         with _explained(self.access):
             for service in self._engine.services():
                 for spec, when in ((service["Spec"], "runs in"), (service.get("PreviousSpec"), "N-1 of")):
-                    if spec and (digest := _image(spec["TaskTemplate"]).digest):
+                    if spec and (digest := image_of(spec["TaskTemplate"]).digest):
                         found.setdefault(digest, f"{when} {service['Spec']['Name']}")
         return found
 
     def ran(self, service: str) -> list[str]:
         """Digests that tasks of the service ran, newest first. Swarm remembers a few tasks a replica."""
         newest = sorted(self._tasks(service), key=lambda task: str(task["CreatedAt"]), reverse=True)
-        return [image.digest for image in (_image(task["Spec"]) for task in newest) if image.digest]
+        return [image.digest for image in (image_of(task["Spec"]) for task in newest) if image.digest]
 
     def images(self, name: str | None) -> list[LocalImage]:
         """The images on this node that are called `name` (without tag), or all of them; newest first."""
@@ -299,7 +222,7 @@ class Host:
             running = self.service(name)
             if running is None:
                 raise OperationError(f"{self.access.address} has no service {name}")
-            if running.update not in _UNDER_WAY:
+            if not running.under_way:
                 return running
             if time.monotonic() >= deadline:
                 raise OperationError(f"it did not settle within {patience:.0f} s. {running.text}")
@@ -315,7 +238,7 @@ class Host:
         given_up = time.monotonic() + ROLLOUT
         quiet_until = time.monotonic() + patience
         while (running := self.service(name)) and not running.settled:
-            if running.update in _UNDER_WAY:
+            if running.under_way:
                 quiet_until = time.monotonic() + patience
             if time.monotonic() >= min(quiet_until, given_up):
                 break
@@ -337,7 +260,9 @@ class Host:
     def reasons(self, name: str, image: Image) -> list[str]:
         """Why the newest tasks of this image ended, in Docker's words; at most two."""
         newest = sorted(self._tasks(name), key=lambda task: str(task["CreatedAt"]), reverse=True)
-        found = [t["Status"]["Err"] for t in newest if t["Status"].get("Err") and _image(t["Spec"]) == image]
+        found = [
+            t["Status"]["Err"] for t in newest if t["Status"].get("Err") and image_of(t["Spec"]) == image
+        ]
         return list(dict.fromkeys(found))[:2]
 
     def refusal(self, name: str, image: Image) -> str:
@@ -347,7 +272,7 @@ class Host:
         registry is asked by the engine, from where it would pull: tag and digest must both be there, and be
         one image.
         """
-        if any(_image(task["Spec"]) == image and _had_container(task) for task in self._tasks(name)):
+        if any(image_of(task["Spec"]) == image and had_container(task) for task in self._tasks(name)):
             return ""
         auth = self._auth(image)
         tagged = f"{image.name}:{image.tag}"
@@ -445,49 +370,3 @@ def _explained(access: DockerHost) -> Iterator[None]:
         message = explained[2]
         where = "" if access.address in message else f"{access.address}: "
         raise OperationError(where + message) from None
-
-
-def _running(service: Mapping[str, Any], tasks: list[dict[str, Any]], nodes: list[dict[str, Any]]) -> Running:
-    spec, status = service["Spec"], service.get("UpdateStatus") or {}
-    image = _image(spec["TaskTemplate"])
-    serving = Counter(_image(task["Spec"]) for task in tasks if task["Status"]["State"] == "running")
-    previous = service.get("PreviousSpec")
-    replicated = spec["Mode"].get("Replicated") or {}
-    return Running(
-        service=spec["Name"],
-        image=image,
-        previous=_image(previous["TaskTemplate"]) if previous else None,
-        desired=replicated.get("Replicas", 0),
-        healthy=serving[image],
-        serving=dict(serving),
-        update=status.get("State", ""),
-        message=status.get("Message", ""),
-        since=datetime.fromisoformat(service["UpdatedAt"][:19]).replace(tzinfo=UTC),
-        idle=_idle(spec["TaskTemplate"], tasks, nodes),
-    )
-
-
-def _idle(
-    task: Mapping[str, Any], tasks: list[dict[str, Any]], nodes: list[dict[str, Any]]
-) -> tuple[str, ...]:
-    """Nodes without a task, although another has two more than they; none where the place is prescribed."""
-    if (task.get("Placement") or {}).get("Constraints"):
-        return ()
-    has = Counter(each.get("NodeID") for each in tasks if each["Status"]["State"] == "running")
-    if max(has.values(), default=0) < 2:
-        return ()
-    return tuple(
-        node["Description"]["Hostname"]
-        for node in nodes
-        if node["Status"]["State"] == "ready"
-        and node["Spec"]["Availability"] == "active"
-        and not has[node["ID"]]
-    )
-
-
-def _image(task: Mapping[str, Any]) -> Image:
-    return Image.parse(task["ContainerSpec"]["Image"])
-
-
-def _had_container(task: Mapping[str, Any]) -> bool:
-    return bool(task["Status"].get("ContainerStatus", {}).get("ContainerID"))

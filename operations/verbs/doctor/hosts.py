@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from operations.services import hosts
-from operations.services.hosts import Host, Image
+from operations.services.hosts import Host
+from operations.services.running import Image
 from operations.stack.workspace import OperationError
 from operations.verbs.doctor.checks import Check, expiry, last_words, minor
 from plan.hosts import DockerHost, monitor_host, socket_host

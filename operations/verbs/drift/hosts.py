@@ -10,7 +10,7 @@ from typing import Final
 
 from operations.services import hosts
 from operations.services.accounts import Json
-from operations.services.hosts import Image, Running
+from operations.services.running import Image, Running
 from operations.stack.workspace import OperationError
 from operations.verbs.drift.unseen import Finding, Unseen, name_of, where
 from plan.hosts import DockerHost

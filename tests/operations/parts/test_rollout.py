@@ -13,7 +13,8 @@ from operations.hooks import rollout
 from operations.parts.rollout import Rollout, Wanted, failure
 from operations.services import hosts
 from operations.services.accounts import GitHubAccount, VercelAccount
-from operations.services.hosts import Host, Image, Running, _running
+from operations.services.hosts import Host
+from operations.services.running import Image, Running, running_of
 from operations.stack.workspace import OperationError
 from operations.verbs.rotate import Carriers
 from plan.hosts import socket_host
@@ -65,11 +66,11 @@ def test_a_node_without_a_task_is_named_where_another_has_two(
 ) -> None:
     spec = {"Name": "s", "TaskTemplate": tasks[0]["Spec"], "Mode": {"Replicated": {"Replicas": 2}}}
     service = {"Spec": spec, "UpdatedAt": "2026-11-25T10:00:00.123Z"}
-    found = _running(service, tasks, nodes)
+    found = running_of(service, tasks, nodes)
     assert found.idle == idle
     assert ("docker service update --force s spreads them" in found.text) == bool(idle)
     spec["TaskTemplate"]["Placement"] = {"Constraints": ["node.role==manager"]}
-    assert _running(service, tasks, nodes).idle == ()
+    assert running_of(service, tasks, nodes).idle == ()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from operations.parts.release import ways_on
 from operations.parts.swarm import Swarm, point
 from operations.parts.web import Web, judge_web, verify_account, verify_previous
 from operations.services.accounts import VercelAccount
-from operations.services.hosts import Image, Running
+from operations.services.running import Image, Running
 from operations.verbs.rotate import Rotation, landed, not_yet, unsettled
 from plan.promotion import Point
 from plan.settings import Settings

@@ -11,7 +11,8 @@ import requests
 from docker.errors import APIError  # type: ignore[import-untyped]
 
 from operations.services import hosts
-from operations.services.hosts import Host, Image, Running
+from operations.services.hosts import Host
+from operations.services.running import Image, Running
 from operations.stack.workspace import OperationError
 from plan.hosts import DockerHost
 from rehearsal import docker_engine
