@@ -108,6 +108,7 @@ def test_a_killed_up_is_finished_by_the_next_one(home: DockerHome) -> None:
     _is_settled(home, sha)
 
 
+@pytest.mark.soak
 def test_the_verb_up_needs_no_other_command_after_a_killed_one(home: DockerHome) -> None:
     sha = demo.RELEASES[1]
     with _updating(home, sha) as run:
@@ -144,6 +145,7 @@ def _an_unknown_release_is_refused(home: DockerHome, stack: str) -> None:
     home.edit(stack, **stated)
 
 
+@pytest.mark.soak
 def test_what_a_killed_first_up_made_on_the_host_is_made_anew_by_the_verb_up(home: DockerHome) -> None:
     """Network, config and secrets exist and the state does not know them; then the same with the service."""
     stack, account = "production", home.account("docker")

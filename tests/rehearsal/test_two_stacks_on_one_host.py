@@ -106,6 +106,18 @@ def test_the_metrics_of_the_server_are_not_public(served: DockerHome, stack: str
         assert served.ask(stack, path)[0] == 404
 
 
+def test_a_proxy_that_cannot_be_pulled_is_refused_while_the_old_one_serves(served: DockerHome) -> None:
+    """The old one ends first: an image that is missing would be found out with nobody at the door."""
+    before = served.config("staging", "proxyImage")
+    served.edit("staging", proxyImage=f"{served.hosts.socket.address}/caddy:none@sha256:{'9' * 64}")
+    failed = served.pulumi("up", "-s", "staging", "--yes", "--skip-preview").failed()
+    assert docker_hosts.endpoint(served.home, "staging").release() == docker_hosts.SERVED["staging"]
+    served.edit("staging", proxyImage=before)
+    assert "cannot be pulled" in failed.text
+    assert "The old proxy was not touched" in failed.text
+    served.pulumi("preview", "-s", "staging", "--expect-no-changes").ok()
+
+
 @pytest.mark.parametrize("way", ["the stack file names no release", "destroy of its socket server"])
 def test_removing_one_stack_leaves_the_other_serving(served: DockerHome, way: str) -> None:
     kept = stated(served)
