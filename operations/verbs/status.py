@@ -52,8 +52,10 @@ class StackStatus:
     secrets: str = "decrypted"
 
     def as_json(self) -> dict[str, Any]:
-        flat = asdict(self)
-        return {**flat, **flat.pop("serves")}
+        """Flat: a key a part."""
+        found = asdict(self)
+        serves: dict[str, str] = found.pop("serves")
+        return {**found, **serves}
 
 
 def keys(settings: Settings, today: date, *, locked: bool = False) -> list[Key]:
