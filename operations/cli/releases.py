@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final
 
 import typer
 from rich.markup import escape
@@ -45,8 +45,14 @@ from plan.config import Loaded
 from plan.promotion import Line, Point
 from plan.settings import Settings
 
-Name = Literal["web", "socket"]
+_NAMES: Final = "|".join(part.name for part in PARTS)
 Refresh = Annotated[bool, typer.Option("--refresh", help="Read what is really there first, and mend it.")]
+
+
+def _one(name: str) -> Part:
+    if name not in _NAMES.split("|"):
+        raise typer.BadParameter(f"no part of a release, which are {_NAMES}")
+    return part_of(name)
 
 
 def up(stack: Stack, refresh: Refresh = False, rehearsal: Rehearsal = False, yes: Yes = False) -> None:
@@ -106,7 +112,10 @@ def promote(
 
 def rollback(
     stack: Stack,
-    part: Annotated[Name | None, typer.Option("--part", help="web or socket alone.")] = None,
+    part: Annotated[
+        Part | None,
+        typer.Option("--part", parser=_one, metavar=_NAMES, help="One part of the release alone."),
+    ] = None,
     rehearsal: Rehearsal = False,
     yes: Yes = False,
 ) -> None:
@@ -117,10 +126,9 @@ def rollback(
     with accounts_of(stack, rehearsal) as (workspace, vercel_url, _):
         target, state = workspace.load().settings, workspace.state()
         access = Access(settings=target, vercel=vercel_account(workspace, vercel_url, target))
-        one = part_of(part) if part else None
-        back = to_take_back(target, one)
+        back = to_take_back(target, part)
         promoted = tuple(each for each in PARTS if each.name in target.promoted_parts)
-        asked = (one,) if one else promoted or PARTS
+        asked = (part,) if part else promoted or PARTS
         if reasons := restorable(access, back, state):
             raise OperationError("\n".join(reasons))
         _show_way_back(target, back, asked)
