@@ -3,7 +3,7 @@
 A preview starts five Python processes (two language hosts, three plugins), a verb one more: together they
 spend two thirds of its time on importing what the last one has imported. Opt-in, for many commands in a row:
 whoever starts it (the tests, a whole rehearsal) has `PAINTSHARE_WARM` in the environment of what it runs, and
-ends it. No module of the program is ever preloaded: what is forked reads plan, components, operations anew.
+ends it. Modules of this clone are loaded once, too; a command in another checkout gets none of them.
 """
 
 import contextlib
@@ -31,6 +31,10 @@ _PRELOADED: Final = (
     "typer", "rich.console", "rich.table", "rich.prompt", "requests", "docker",
     "rehearsal.standin.server", "rehearsal.standin.vercel", "rehearsal.standin.github",
     "rehearsal.standin.docker",
+    "plan.preflight", "plan.gate", "plan.traffic", "plan.uptime", "plan.web",
+    "components.web_app", "components.deployment_gate", "components.scrape_agent",
+    "components.socket_server", "components.traffic_alerts", "components.uptime_checks",
+    "operations.hooks.protection", "operations.hooks.rollout", "operations.__main__",
 )  # fmt: skip
 _START: Final = 60.0  # seconds; one is usual
 
@@ -78,6 +82,8 @@ def command(words: Sequence[str]) -> list[str]:
 def _serve(address: str, owner: socket.socket) -> None:
     for name in _PRELOADED:
         importlib.import_module(name)
+    for name in [name for name in sys.modules if name.startswith(("operations.cli", "operations.__main__"))]:
+        del sys.modules[name]  # what looks at its terminal when it is loaded is loaded by each command
     gc.collect()
     gc.freeze()  # else each child's collections would copy these objects' pages
     with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as waiting:
@@ -166,9 +172,10 @@ def _run(*words: str) -> int:
         from rehearsal.standin.__main__ import serve  # noqa: PLC0415  in the child alone
 
         serve(words[1:])
-    for name in list(sys.modules):  # nothing of this repository but what is asked for
-        if (_CLONE / name.partition(".")[0]).is_dir():
-            del sys.modules[name]
+    if Path.cwd() != _CLONE and (Path.cwd() / "plan").is_dir():  # another checkout: nothing of this one
+        for name in list(sys.modules):
+            if (_CLONE / name.partition(".")[0]).is_dir():
+                del sys.modules[name]
     sys.path.remove(str(_CLONE))
     if words[:1] == ("module",):
         sys.path.insert(0, str(Path.cwd()))
