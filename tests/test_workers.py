@@ -1,0 +1,16 @@
+"""How tests are handed to workers (tests/conftest.py)."""
+
+import os
+
+import pytest
+
+
+def test_what_shares_docker_hosts_goes_to_one_worker(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist tells the groups apart by the node ids; where it cannot, each worker starts hosts."""
+    grouped = {
+        item.nodeid: str(mark.args[0])
+        for item in request.session.items
+        if (mark := item.get_closest_marker("xdist_group"))
+    }
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        assert [id for id, group in grouped.items() if not id.endswith(f"@{group}")] == []
