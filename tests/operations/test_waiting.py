@@ -149,6 +149,7 @@ def refusing(waiting: Waiting, answers: list[str]) -> Engine:
         (BUCKET.format(host="elsewhere", pid=7), "locked by runner@elsewhere (process 7) since "),
         (CLOUD, "another run holds the lock; this backend does not say who, nor since when"),
     ],
+    ids=["bucket", "cloud"],
 )
 def test_another_backend_is_asked_by_a_run_that_changes_nothing(
     waiting: Waiting, answer: str, told: str
