@@ -42,8 +42,9 @@ _CHANGES: Final = """\
 | how a row becomes a resource | `components/` |
 | what a verb does, what it says | `operations/verbs/`, `operations/cli/` |
 | a line of the Go/No-Go list | `operations/verbs/promote.py` gathers it, `plan/promotion.py` judges it |
-| a part of a release, what a rollback of it touches | its file in `operations/parts/`, by `part.py`; a new one: a file, its name in `__init__.py`, its keys in `plan/settings.py` and `Pulumi.yaml` |
-| where the socket server runs | `operations/parts/runtime.py` says what a runtime is asked, `swarm.py` is one; a component for its resources |
+| a part of a release, what its rollback touches | its file in `operations/parts/` |
+| a new part | a file there, its name in `operations/parts/__init__.py`, its keys in `plan/settings.py` |
+| where the socket server runs | `operations/parts/runtime.py`, `swarm.py`; its component |
 | what becomes N-1 | `plan/promotion.py` (`kept`), `operations/parts/release.py` |
 | a check of `doctor` | `operations/verbs/doctor/` |
 | what the rehearsal's account holds | `rehearsal/standin/` |
