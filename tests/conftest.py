@@ -179,8 +179,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadGro
 _DURATIONS: Final = Path(__file__).parent / "durations.json"
 _SECONDS: Final[dict[str, float]] = json.loads(_DURATIONS.read_text())
 """How long each file took last (`make durations`)."""
-_HOSTS: Final = 3
-"""Workers with Docker hosts of their own: one more would starve the tasks of the others."""
+_HOSTS: Final = 2
+"""Workers with Docker hosts of their own: each pair is probed by its health checks for a sixth of a core."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
