@@ -30,6 +30,7 @@ from types import ModuleType
 from typing import Any, Final
 
 _CLONE: Final = Path(__file__).resolve().parents[2]
+_ROOMS: Final = ("plan", "components", "operations")
 _PACKAGES: Final = ("pulumi", "pulumi.runtime", "pulumi.runtime.proto")
 for _package in () if "pulumi" in sys.modules else _PACKAGES:  # without `__init__`, until a program runs
     _spec = importlib.util.find_spec(_package)
@@ -146,6 +147,11 @@ def _run(request: language_pb2.RunRequest) -> language_pb2.RunResponse:
 
 
 def _execute(program: str) -> None:
+    if (
+        Path(program).resolve().parent != _CLONE
+    ):  # a warm Python has loaded this clone's rooms, not that one's
+        for name in [name for name in sys.modules if name.partition(".")[0] in _ROOMS]:
+            del sys.modules[name]
     runpy.run_path(program, run_name="__main__")
 
 
