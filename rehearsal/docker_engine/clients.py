@@ -15,6 +15,7 @@ from rehearsal.cache import Progress
 from rehearsal.docker_engine import contents, images, processes
 
 _SOURCE: Final = images.SOURCES / "clients"
+_PATIENCE: Final = 120  # seconds for the last answers and the summary, on a machine that is busy
 
 Event = dict[str, Any]
 """One line of the program: `event` and `t` (milliseconds since 1970), and what belongs to the event."""
@@ -82,11 +83,11 @@ class Clients:
         if self._process.poll() is None:
             self._process.terminate()
         try:
-            self._process.wait(20)
+            self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._reader.join(5)
+        self._reader.join(_PATIENCE)
         return next((one for one in reversed(self.events) if one["event"] == "summary"), {})
 
     def _read(self) -> None:
