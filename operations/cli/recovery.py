@@ -77,8 +77,10 @@ def apply(found: Recovery, *, yes: bool, refresh: bool = False, lost: bool = Fal
 
 def _leave_what_serves(found: Recovery, plan: Plan) -> None:
     """Raise where a plan takes back what somebody did to what serves, by hand."""
-    access, state = Access(settings=found.settings, vercel=found.vercel), found.workspace.state()
     changes = {change.name for change in plan.changes}
+    if changes.isdisjoint(name for part in PARTS for name in part.targets):
+        return
+    access, state = Access(settings=found.settings, vercel=found.vercel), found.workspace.state()
     if moved := [text for part in PARTS if (text := part.moved(access, changes, state))]:
         raise OperationError("\n".join([*moved[:-1], f"{moved[-1]}: nothing was changed"]))
 

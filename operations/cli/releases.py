@@ -150,14 +150,17 @@ def rollback(
 
 
 def _judge(judge: promotion.Judge, after: Loaded, parts: Sequence[Part], expected: str | None) -> None:
-    """Show what moves, and the Go/No-Go list where anything does or was asked for. Raises on a No-Go."""
+    """Show what moves, and the Go/No-Go list where anything does, was asked for, or could not be asked.
+
+    What is not known is not nothing. Raises OperationError on a No-Go.
+    """
     target, new = judge.target, judge.source.release
     old = current(target)
-    served = {part: each for part, each in judge.served.items() if each and each.sha}
+    served = {part: each for part, each in judge.served.items() if each is not None}
     serves = Release({**old.points, **served})
     moves = f"{serves.told(parts)} -> {new.told(parts)}" if parts else str(new)
     out.print(f"[bold]{moves}[/bold] in {target.stack}")
-    if not parts and not expected:
+    if not parts and not expected and not judge.source.troubles:
         return
     lines = list(judge.lines(after, date.today(), expected))
     show_lines(lines)

@@ -1,15 +1,21 @@
 """What a promotion decides without an engine: whose checks count, which marks of a rollback stay."""
 
+import contextlib
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from operations.cli.console import out
+from operations.cli.releases import _judge
+from operations.parts import Part
 from operations.parts.release import Edit, Release, promoting, rolling_back, to_take_back
 from operations.parts.socket import SOCKET, newest_image
 from operations.parts.web import WEB
 from operations.services.accounts import GitHubAccount
+from operations.stack.workspace import OperationError
 from operations.verbs.promote import Judge
+from plan.config import Loaded
 from plan.promotion import Line, Point
 from plan.protection import APP_CHECKS
 from plan.settings import PROJECT, Settings
@@ -222,6 +228,45 @@ def test_a_record_that_does_not_serve_is_a_line_and_where_nothing_is_kept_of_it_
     other_part = judged(settings, C, B, runs=image(A))[0]  # this promotion leaves the socket server alone
     assert other_part.ok is False
     assert "rollback --part socket --stack production" in other_part.fix
+
+
+def test_a_domain_that_cannot_be_asked_stops_a_first_promotion_and_hides_no_migration() -> None:
+    """The record names nothing yet, and what serves would become N-1: nobody knows what that is."""
+    asked = "Vercel does not answer"
+    judge = Judge(
+        target=production().settings().model_copy(update={"release": ""}),
+        source=cast("Any", SimpleNamespace(release=release(web=A))), watch=None, served={"web": None},
+        troubles={"web": asked}, github=cast("GitHubAccount", Runs(all_of("success"))),
+    )  # fmt: skip
+    [line] = judge._record(release(web=A))
+    assert (line.ok, line.evidence) == (False, asked)
+    checked, migrations = judge._app(A)
+    assert checked.ok
+    assert (migrations.ok, asked in migrations.evidence) == (None, True)
+
+
+def shown(judge: Judge, after: Loaded, parts: tuple[Part, ...] = ()) -> str:
+    with out.capture() as said, contextlib.suppress(OperationError):
+        _judge(judge, after, parts, None)
+    return said.get()
+
+
+def test_a_source_that_cannot_be_asked_is_not_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = Line.no_go("staging runs it now", "its host does not answer", "look")
+    monkeypatch.setattr(Judge, "lines", lambda *_: [refused])
+    for troubles, told in (({"socket": "its host does not answer"}, True), ({}, False)):
+        source = cast("Any", SimpleNamespace(release=Release(), troubles=troubles))
+        judge = Judge(target=record(), source=source, github=cast("Any", None), watch=None, served={})
+        assert ("No-Go" in shown(judge, cast("Any", None))) is told
+
+
+def test_what_moves_begins_with_what_serves_and_not_with_the_record() -> None:
+    source = cast("Any", SimpleNamespace(release=release(socket=C), troubles={}))
+    served = {"web": Point(B), "socket": Point()}  # its service has no task
+    judge = Judge(target=record(), source=source, github=cast("Any", None), watch=None, served=served)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Judge, "lines", lambda *_: [Line.go("what", "evidence")])
+        assert f"- (socket) -> {C[:7]} (socket)" in shown(judge, cast("Any", None), (SOCKET,))
 
 
 def test_a_rollback_tells_of_the_parts_that_move_and_of_no_other() -> None:
