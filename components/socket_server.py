@@ -11,10 +11,9 @@ import pulumi
 import pulumi_docker as docker
 
 from components.swarm import LOGS, RESTART, container_labels, encoded, labels, port
+from plan.caddy import PROXY_HTTP_PORT, PROXY_HTTPS_PORT
 from plan.socket import (
     PROXY_CAPABILITIES,
-    PROXY_HTTP_PORT,
-    PROXY_HTTPS_PORT,
     PROXY_MEMORY,
     PROXY_NANO_CPUS,
     PROXY_STOP_GRACE,

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from plan.assignments import Assignment, assignments
+from plan.caddy import opening
 from plan.hosts import config_name, login_label, secret_name
 from plan.rows import Store
 from plan.settings import Settings
@@ -18,10 +19,6 @@ from plan.urls import socket_url
 
 SOCKET: Final = "socket"  # logical name of the component
 PORT: Final = 3001  # inside the task
-PROXY_HTTP_PORT, PROXY_HTTPS_PORT = (
-    8080,
-    8443,
-)  # inside the proxy's task: no capability is needed to bind them
 
 DRAIN_SECONDS: Final = 20  # the server stops taking connections and lets clients move (docs/app-contract.md)
 STOP_GRACE: Final = "30s"  # longer than the drain, or Docker kills it half-way
@@ -33,12 +30,6 @@ PROXY_NANO_CPUS: Final = 1_000_000_000
 PROXY_STOP_GRACE: Final = "5s"  # while the old proxy ends nobody gets in: no task of its own to finish
 PASSIVE_SINCE: Final = (2, 11, 2)
 """The first Caddy that remembers the failure of an upstream that was looked up (caddyserver/caddy#7539)."""
-# Caddy would announce HTTP/3 (`Alt-Svc`) on a UDP port that nobody publishes.
-PUBLISHED_PROTOCOLS: Final = """\
-\tservers {
-\t\tprotocols h1 h2
-\t}
-"""
 
 
 def prefix(stack: str) -> str:
@@ -197,14 +188,6 @@ def _file_secret(settings: Settings, key: str, value: str) -> FileSecret:
     return FileSecret(key=key, value=value, name=name)
 
 
-def https_redirect(domain: str, url: str) -> str:
-    """A site that sends whoever comes over HTTP to `url`, which names the published port.
-
-    Caddy's own redirect knows the port inside the task and leaves it out.
-    """
-    return f"http://{domain} {{\n\tredir {url}{{uri}} 308\n}}\n\n"
-
-
 def forgets_failures(proxy_image: str) -> bool:
     """Whether the tag of a proxy's image names a Caddy before PASSIVE_SINCE. False where it names none."""
     _, _, tag = proxy_image.partition("@")[0].rpartition("/")[2].partition(":")
@@ -229,21 +212,9 @@ def render_caddyfile(settings: Settings) -> str:
     longer; its clients notice a dead server by themselves. Source: Caddy's documentation and its
     modules/caddyhttp/reverseproxy, docs/providers.md#docker.
     """
-    site, tls, https = {
-        "acme": (settings.socket_domain, "", ""),
-        "internal": (settings.socket_domain, "\ttls internal\n", ""),
-        "off": (f"http://:{PROXY_HTTP_PORT}", "", "\tauto_https off\n"),
-    }[settings.socket_tls]
-    redirect = https_redirect(settings.socket_domain, socket_url(settings)) if not https else ""
+    begins = opening(settings.socket_domain, settings.socket_tls, socket_url(settings))
     return f"""\
-{{
-\tadmin off
-\tgrace_period 1s
-\thttp_port {PROXY_HTTP_PORT}
-\thttps_port {PROXY_HTTPS_PORT}
-{https}{PUBLISHED_PROTOCOLS}}}
-
-{redirect}\
+{begins.head}\
 (tasks) {{
 	dynamic a {{
 		name tasks.{service_name(settings.stack)}
@@ -257,8 +228,8 @@ def render_caddyfile(settings: Settings) -> str:
 	fail_duration 2s
 }}
 
-{site} {{
-{tls}	@private path /metrics /metrics/*
+{begins.site} {{
+{begins.tls}	@private path /metrics /metrics/*
 	respond @private 404
 	@session {{
 		path /socket.io/*

@@ -2,12 +2,10 @@
 
 import base64
 
+from plan.caddy import opening
 from plan.settings import Settings
-from plan.socket import PUBLISHED_PROTOCOLS, https_redirect
 from plan.uptime.names import USER
 from plan.urls import monitor_url
-
-PROXY_HTTP_PORT, PROXY_HTTPS_PORT = 8080, 8443  # inside the proxy's task: no capability is needed
 
 
 def caddyfile(settings: Settings, prefix: str) -> str:
@@ -16,24 +14,12 @@ def caddyfile(settings: Settings, prefix: str) -> str:
     The whole `Authorization` header is compared: Caddy's own basic auth wants a salted hash, which would be
     another text at each run.
     """
-    site, tls, https = {
-        "acme": (settings.monitor_domain, "", ""),
-        "internal": (settings.monitor_domain, "\ttls internal\n", ""),
-        "off": (f"http://:{PROXY_HTTP_PORT}", "", "\tauto_https off\n"),
-    }[settings.monitor_tls]
-    redirect = https_redirect(settings.monitor_domain, monitor_url(settings)) if not https else ""
+    begins = opening(settings.monitor_domain, settings.monitor_tls, monitor_url(settings))
     login = f"{USER}:{settings.text('MONITOR_PASSWORD')}"
     credentials = base64.b64encode(login.encode()).decode()
     return f"""\
-{{
-\tadmin off
-\tgrace_period 1s
-\thttp_port {PROXY_HTTP_PORT}
-\thttps_port {PROXY_HTTPS_PORT}
-{https}{PUBLISHED_PROTOCOLS}}}
-
-{redirect}{site} {{
-{tls}\t@known header Authorization "Basic {credentials}"
+{begins.head}{begins.site} {{
+{begins.tls}\t@known header Authorization "Basic {credentials}"
 \thandle @known {{
 \t\thandle /prometheus/* {{
 \t\t\treverse_proxy tasks.{prefix}-prometheus:9090

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import yaml
 
+from plan.caddy import PROXY_HTTP_PORT, PROXY_HTTPS_PORT
 from plan.hosts import config_name, login_label, secret_name
 from plan.settings import Settings
 from plan.socket import PROXY_CAPABILITIES
@@ -12,7 +13,7 @@ from plan.uptime.alertmanager import alertmanager_yml
 from plan.uptime.blackbox import blackbox_yml
 from plan.uptime.names import SECRETS
 from plan.uptime.prometheus import agent_yml, prometheus_yml, rules_yml
-from plan.uptime.proxy import PROXY_HTTP_PORT, PROXY_HTTPS_PORT, caddyfile
+from plan.uptime.proxy import caddyfile
 from plan.urls import monitor_url
 
 _CA_FOLDER: Final = "/etc/paintshare"

@@ -18,8 +18,9 @@ from typing import Any, Final
 
 import pytest
 
+from plan.caddy import PROXY_HTTP_PORT, PROXY_HTTPS_PORT
 from plan.settings import Settings
-from plan.socket import PROXY_HTTP_PORT, PROXY_HTTPS_PORT, render_caddyfile
+from plan.socket import render_caddyfile
 from plan.uptime.proxy import caddyfile
 from rehearsal import proxy
 from rehearsal.docker_engine import packages, processes
