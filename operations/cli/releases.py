@@ -1,6 +1,6 @@
 """`up`, `promote` and `rollback`: what carries a stack from one release to the next."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -22,7 +22,7 @@ from operations.cli.console import (
 from operations.cli.course import Edit, carry_out, conclude
 from operations.cli.recovery import apply, clear, drop_import_ids, recovery, take_up
 from operations.cli.upstream import ensure_current
-from operations.parts import PARTS, Access, Part, Served, State, part_of, point, verify
+from operations.parts import PARTS, Access, Part, Served, State, part_of, verify
 from operations.parts.release import (
     Release,
     changed,
@@ -90,7 +90,8 @@ def promote(
             _source(workspace, promotion.source_of(target), access.vercel) as source,
             _watch(target) as watch,
         ):
-            served, troubles = _serves(access)
+            found, troubles = _asked(access, settled=True)
+            served = _points(found, troubles)
             judge = promotion.Judge(
                 target=target, source=source, watch=watch, state=state, served=served, troubles=troubles,
                 built=_built(access, state), github=github_account(workspace, github_url, target),
@@ -214,16 +215,22 @@ def _serving(access: Access, parts: Sequence[Part]) -> Iterator[str]:
                 yield f"  {part.name}: not known, {error}"
 
 
-def _serves(access: Access) -> tuple[dict[str, Point | None], dict[str, str]]:
-    """What serves of each part, and why one cannot be asked."""
-    served: dict[str, Point | None] = {}
+def _asked(access: Access, *, settled: bool = False) -> tuple[dict[str, Served | None], dict[str, str]]:
+    """What serves of each part, None where nothing does or it could not be asked; and why it could not."""
+    served: dict[str, Served | None] = {}
     troubles: dict[str, str] = {}
     for part in PARTS:
         try:
-            served[part.name] = point(part, access)
+            served[part.name] = part.served(access, settled=settled)
         except OperationError as error:
             served[part.name], troubles[part.name] = None, str(error)
     return served, troubles
+
+
+def _points(served: Mapping[str, Served | None], troubles: Mapping[str, str]) -> dict[str, Point | None]:
+    """The releases that serve, by part; None for what could not be asked."""
+    points = {part: each.point if each else Point() for part, each in served.items()}
+    return {part: None if part in troubles else each for part, each in points.items()}
 
 
 def _built(access: Access, state: State) -> dict[str, bool]:
@@ -239,13 +246,7 @@ def _source(workspace: Workspace, stack: str, vercel: VercelAccount) -> Iterator
     except OperationError as error:  # without a monitor, what is asked here may be in the clear
         settings = other.in_the_clear().settings
         _ensure_readable(settings, error)
-    access, troubles = Access(settings=settings, vercel=vercel), dict[str, str]()
-    served = dict[str, Served | None]()
-    for part in PARTS:
-        try:
-            served[part.name] = part.served(access)
-        except OperationError as error:
-            served[part.name], troubles[part.name] = None, str(error)
+    served, troubles = _asked(Access(settings=settings, vercel=vercel))
     with _watch(settings) as watch:
         yield Source(settings=settings, served=served, watch=watch, troubles=troubles)
 

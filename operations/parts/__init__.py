@@ -10,7 +10,8 @@ from plan.promotion import Point
 __all__ = ["PARTS", "Access", "Finding", "Part", "Served", "State", "part_of", "point", "verify"]
 
 PARTS: Final[tuple[Part, ...]] = (WEB, SOCKET)
-"""In the order in which a release is told. A new part is one file and a name here."""
+"""In the order in which a release is told. A new part is a file, a name here, and its keys in
+`plan.settings` and Pulumi.yaml."""
 
 
 def part_of(name: str) -> Part:

@@ -64,6 +64,11 @@ class Served:
     text: str
 
 
+def rollback(part: str, stack: str) -> str:
+    """The command that takes one part of a release back."""
+    return f"python -m operations rollback --part {part} --stack {stack}"
+
+
 class Part(Protocol):
     """One part of a release. What asks a service raises OperationError where that cannot be asked."""
 

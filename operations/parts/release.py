@@ -3,17 +3,17 @@
 What becomes N-1 of a part is `plan.promotion.kept`; here its answers become edits of the stack file.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from operations.parts import PARTS, Access, Part, State
+from operations.parts.part import rollback
 from operations.stack.workspace import OperationError
 from plan import promotion
 from plan.config import Loaded
 from plan.promotion import Kept, Point
-from plan.settings import PROJECT, Settings
+from plan.settings import FIELDS, PROJECT, Settings
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -42,11 +42,6 @@ class Release:
 def names(parts: Iterable[Part]) -> str:
     """Their names, in words."""
     return " and ".join(part.name for part in parts)
-
-
-def rollback(settings: Settings, part: Part) -> str:
-    """The command that takes one part back."""
-    return f"python -m operations rollback --part {part.name} --stack {settings.stack}"
 
 
 def current(settings: Settings) -> Release:
@@ -144,11 +139,11 @@ def rolling_back(settings: Settings, parts: Sequence[Part], built: Mapping[str, 
 def proposed(loaded: Loaded, edit: Edit) -> Loaded:
     """The settings as they will be with the edit made, for the checks before a run."""
     keys = [key for part in PARTS for key in vars(part.keys).values() if key]
-    config = {f"{PROJECT}:{key}": getattr(loaded.settings, _attribute(key)) for key in keys}
+    config = {f"{PROJECT}:{key}": getattr(loaded.settings, FIELDS[key]) for key in keys}
     edit(config)
     update = {
         name: config.get(f"{PROJECT}:{key}", Settings.model_fields[name].default)
-        for key, name in ((key, _attribute(key)) for key in keys)
+        for key, name in ((key, FIELDS[key]) for key in keys)
     }
     return replace(loaded, settings=loaded.settings.model_copy(update=update))
 
@@ -179,7 +174,7 @@ def restorable(access: Access, parts: Sequence[Part], state: State) -> list[str]
     left = [part for part in parts if part not in reasons] if reasons else []
     return [
         *(f"{part.name}: {reason}" for part, reason in reasons.items()),
-        *(f"{part.name} alone: {rollback(access.settings, part)}" for part in left),
+        *(f"{part.name} alone: {rollback(part.name, access.settings.stack)}" for part in left),
     ]
 
 
@@ -198,7 +193,7 @@ def ways_on(settings: Settings, failure: str) -> list[str]:
     for part in PARTS:
         if (sha := new.of(part).sha) and (what := part.failed(settings, failure)):
             before = old.of(part).sha
-            back = [f"back to {before[:7]}: {rollback(settings, part)}"] if before else []
+            back = [f"back to {before[:7]}: {rollback(part.name, stack)}"] if before else []
             found.append(f"{sha[:7]} ({part.name}) {what}. To go on, {'; or '.join([*back, *onward])}")
     for part in PARTS:
         if part.previous_failed(settings, failure):
@@ -210,12 +205,7 @@ def ways_on(settings: Settings, failure: str) -> list[str]:
 
 
 def _point(settings: Settings, sha: str, digest: str) -> Point:
-    return Point(*(str(getattr(settings, _attribute(key))) if key else "" for key in (sha, digest)))
-
-
-def _attribute(key: str) -> str:
-    """Of the settings, for a key of the stack file."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower()
+    return Point(*(str(getattr(settings, FIELDS[key])) if key else "" for key in (sha, digest)))
 
 
 def _write(config: dict[str, Any], part: Part, now: Point, before: Point) -> None:

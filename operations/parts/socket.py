@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
-from operations.parts.part import Access, Finding, Keys, Served, State
+from operations.parts.part import Access, Finding, Keys, Served, State, rollback
 from operations.parts.probe import question
 from operations.parts.runtime import Runtime
 from operations.parts.swarm import Swarm
@@ -64,7 +64,7 @@ class Socket:
         except OperationError as error:
             text = f"{error}. To roll {release[:7]} out again: {mend}"
             if settings.previous_socket_release:
-                text += f". To go back, and mark it: {self._rollback(settings)}"
+                text += f". To go back, and mark it: {rollback(self.name, settings.stack)}"
             yield Finding(ok=False, what=self.name, text=text)
             return
         if differs:
@@ -111,7 +111,7 @@ class Socket:
             return ""
         return (
             f"{self.place(settings)} runs {runs.sha[:7]}, not the release {named.sha[:7]}. To keep what "
-            f"runs, and mark the other: {self._rollback(settings)}. To roll it out again: "
+            f"runs, and mark the other: {rollback(self.name, settings.stack)}. To roll it out again: "
             f"python -m operations up --refresh --stack {settings.stack}"
         )
 
@@ -152,9 +152,6 @@ class Socket:
                 return Point(release, digest)
             between = github().comparison(settings.app_repository, settings.socket_release, release) or {}
             return newest_image(settings, [each["sha"] for each in between.get("commits") or ()], registered)
-
-    def _rollback(self, settings: Settings) -> str:
-        return f"python -m operations rollback --part {self.name} --stack {settings.stack}"
 
 
 SOCKET: Final = Socket()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
-from operations.parts.part import Access, Finding, Keys, Served, State
+from operations.parts.part import Access, Finding, Keys, Served, State, rollback
 from operations.parts.probe import question
 from operations.services.accounts import Json, VercelAccount
 from operations.services.network import BYPASS, Network
@@ -217,7 +217,7 @@ def _ways(settings: Settings, served: Web, state: State | None) -> str:
     else:
         first = f"To serve {release[:7]}: {up}"
     if served.sha and served.sha == settings.previous_release:
-        keep = f"python -m operations rollback --part web --stack {stack}"
+        keep = rollback(WebApp.name, stack)
     elif settings.vercel_target == "production":
         keep = f"python -m operations promote --stack {stack} replaces it, and keeps it as N-1"
     else:

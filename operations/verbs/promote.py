@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
 from operations.parts import PARTS, Served, State
-from operations.parts.release import Release, current, keeping, rollback, taken_back
+from operations.parts.part import rollback
+from operations.parts.release import Release, current, keeping, taken_back
 from operations.parts.web import WEB
 from operations.services import approval
 from operations.services.accounts import GitHubAccount
@@ -209,7 +210,7 @@ class Judge:
             elif part in kept:
                 yield Line(ok=None, what=what, evidence=told)
             else:
-                yield Line.no_go(what, told, f"{mend}, or keep it: {rollback(target, part)}")
+                yield Line.no_go(what, told, f"{mend}, or keep it: {rollback(part.name, target.stack)}")
 
     def _way_back(self, new: Release) -> Line:
         kept, what = keeping(self.target, new, self.served, self.built), "way back"
@@ -217,10 +218,6 @@ class Judge:
         if named or not kept:
             return Line.go(what, f"{' and '.join(named) or 'what is served'} becomes N-1")
         return Line.unchecked(what, "there is nothing to go back to")
-
-
-def go(lines: list[Line]) -> bool:
-    return all(line.ok is not False for line in lines)
 
 
 def source_of(target: Settings) -> str:
